@@ -1,0 +1,96 @@
+"""The errors that the proxy itself answers with, in OpenAI's shape.
+
+ProxyError
+├── BadRequest            400  the caller's request cannot be relayed as it stands
+├── Unauthorized          401  no key came with it and none may be lent
+├── RequestTooLarge       413  (414 target, 431 header fields) beyond a stated limit
+├── UpstreamUnreachable   502  no connection, or it ended before an answer
+├── UpstreamProtocolError 502  what came back is not an HTTP answer
+├── UpstreamTimeout       504  nothing came back in time
+├── Overloaded            503  no room for the request now; try again
+└── LoopDetected          508  the request has been through this proxy before
+
+An answer of the upstream is never an error here, whatever its status: it is
+the client's to see.
+"""
+
+import json
+from typing import ClassVar
+
+
+class ProxyError(Exception):
+    """Something that the proxy answers itself; `str()` is the sentence the client reads."""
+
+    status: int = 500
+    code: ClassVar[str] = "internal_error"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def as_json(self) -> bytes:
+        """The body of the answer, as in the API reference under "Error codes"."""
+        error = {"message": str(self), "type": "proxy_error", "param": None, "code": self.code}
+        return json.dumps({"error": error}).encode()
+
+
+class BadRequest(ProxyError):
+    """The request cannot be relayed as it stands."""
+
+    status = 400
+    code = "bad_request"
+
+
+class Unauthorized(ProxyError):
+    """The request brought no key, and the server's own may not be lent to it."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class RequestTooLarge(ProxyError):
+    """The body, the target (414) or the header fields (431) are beyond a limit."""
+
+    status = 413
+    code = "request_too_large"
+
+    def __init__(self, message: str, status: int = 413) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UpstreamError(ProxyError):
+    """The upstream gave no answer that could be relayed."""
+
+    status = 502
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection could be made, or it ended before the answer began."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamProtocolError(UpstreamError):
+    """What the upstream sent is not an HTTP answer."""
+
+    code = "upstream_protocol_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    """Connecting took too long, or nothing came back in time."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class Overloaded(ProxyError):
+    """There is no room for the request at this moment."""
+
+    status = 503
+    code = "overloaded"
+    retry_after_seconds = 1
+
+
+class LoopDetected(ProxyError):
+    """The request already passed through this proxy."""
+
+    status = 508
+    code = "loop_detected"

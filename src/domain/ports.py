@@ -1,0 +1,114 @@
+"""What the domain needs from the world, and the values it exchanges with it.
+
+Adapters fit these protocols by shape; nothing inherits from them.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from attrs import frozen
+
+from .body_compression import CompressedBody
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
+
+
+@frozen
+class UpstreamRequest:
+    """A request as it is to leave for the upstream.
+
+    `target` is the whole request target in origin form (RFC 9112 section
+    3.2.1) with the upstream's base path, sent byte for byte. `headers` hold
+    no Host and no framing: both are the adapter's to write. A `body` of bytes
+    is framed by its length; an iterable by `content_length` if that is known,
+    otherwise chunked; None means no body at all.
+    """
+
+    method: str
+    target: bytes
+    headers: RawHeaders
+    body: bytes | AsyncIterable[bytes] | None = None
+    content_length: int | None = None
+
+
+@frozen
+class UpstreamResponse:
+    """The final answer of the upstream, as it came: nothing decoded, nothing added.
+
+    `headers` are all of its fields, framing and hop-by-hop ones included.
+    Iterating `body` yields each chunk as it arrives and raises an
+    UpstreamError if the upstream breaks off before the end.
+    """
+
+    status: int
+    headers: RawHeaders
+    body: AsyncIterator[bytes]
+
+
+class UpstreamClient(Protocol):
+    """The API that is proxied."""
+
+    def send(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamResponse]:
+        """Open an exchange; leaving the block ends it, read to the end or not.
+
+        Raises an UpstreamError, or Overloaded if no connection is free. What
+        iterating the request's body raises passes through unchanged.
+        """
+        ...
+
+
+class Tokenizer(Protocol):
+    """Text to tokens and back; a `tiktoken.Encoding` is one as it is."""
+
+    @property
+    def name(self) -> str:
+        """The encoding's name, such as `o200k_base`."""
+        ...
+
+    def encode(self, text: str, *, disallowed_special: Collection[str] = ...) -> list[int]:
+        """The tokens of `text`; with `disallowed_special=()`, special ones are plain text."""
+        ...
+
+    def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
+        """The bytes of each token; a token may end inside a character."""
+        ...
+
+
+@frozen
+class RelayedRequest:
+    """One relayed request, as the request log tells it.
+
+    `path` is without the query. `status` is None where the client left before
+    an answer began; `error` is the code of the proxy's own error, if there was one.
+    """
+
+    request_id: str
+    started_at: float
+    """Seconds since the epoch."""
+    duration_seconds: float
+    method: str
+    path: str
+    status: int | None
+    request_bytes: int
+    response_bytes: int
+    complete: bool
+    """Whether the whole answer was handed to the client."""
+    error: str | None = None
+    compression: CompressedBody | None = None
+    """What was done to the body; None where compression was not asked for."""
+    trace: str | None = None
+    """The trace id that the caller sent, if it is well formed."""
+
+
+class LogSink(Protocol):
+    """Where the product says what it did. Never raises, never blocks."""
+
+    def record_request(self, request: RelayedRequest) -> None:
+        """Take note of a request that has ended."""
+        ...
+
+    def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
+        """Take note of what was removed from a body before it was sent."""
+        ...
