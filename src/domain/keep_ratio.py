@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Self
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 Number = str | int | float | Fraction
 
@@ -24,18 +24,16 @@ class InvalidRatio(ValueError):
     """A ratio outside its range; the message names the setting, the value and the range."""
 
 
+def _check_share(_: object, __: object, share: Fraction) -> None:
+    if not 0 < share <= 1:
+        raise InvalidRatio(f"keep ratio: {share} is out of range; it must be above 0 and at most 1")
+
+
 @frozen(order=True)
 class KeepRatio:
     """The share of a text's tokens to keep: an exact rational above 0 and at most 1."""
 
-    share: Fraction = field()
-
-    @share.validator
-    def _check_range(self, _attribute: Attribute[Fraction], share: Fraction) -> None:
-        if not 0 < share <= 1:
-            raise InvalidRatio(
-                f"keep ratio: {share} is out of range; it must be above 0, at most 1"
-            )
+    share: Fraction = field(validator=_check_share)
 
     @property
     def compresses(self) -> bool:
