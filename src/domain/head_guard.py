@@ -1,0 +1,74 @@
+"""Which request heads are sound enough to relay, and which are refused outright.
+
+What one server reads as the end of a request, the next may not: whatever is
+ambiguous about framing is refused here and never reaches the upstream (RFC 9112
+section 11.2, request smuggling). Limits are checked before anything is copied.
+"""
+
+import re
+
+from .errors import BadRequest, RequestTooLarge
+from .ports import RawHeaders
+
+KIB = 1024
+MAX_HEAD_BYTES = 64 * KIB
+MAX_FIELDS = 100
+MAX_TARGET_BYTES = 16 * KIB
+
+_DIGITS = re.compile(rb"[0-9]{1,19}")
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00\r\n]")
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
+
+
+def check_head(
+    *, method: str, http_version: str, raw_path: bytes, query: bytes, headers: RawHeaders
+) -> None:
+    """Raise BadRequest or RequestTooLarge unless the head is sound.
+
+    Names in `headers` are in lower case, as ASGI delivers them.
+    """
+    if len(raw_path) + len(query) > MAX_TARGET_BYTES:
+        raise RequestTooLarge(
+            f"The request target is longer than {MAX_TARGET_BYTES} bytes.", status=414
+        )
+    _check_size(headers)
+    if http_version not in ("1.0", "1.1"):
+        raise BadRequest("Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+    if method == "CONNECT":
+        raise BadRequest("This proxy opens no tunnels: CONNECT is refused.")
+    _check_host([value for name, value in headers if name == b"host"])
+    _check_framing(headers)
+
+
+def _check_size(headers: RawHeaders) -> None:
+    if len(headers) > MAX_FIELDS:
+        raise RequestTooLarge(f"There are more than {MAX_FIELDS} header fields.", status=431)
+    values = b"".join([value for _, value in headers])
+    names = b"".join([name for name, _ in headers])
+    if len(names) + len(values) > MAX_HEAD_BYTES:
+        raise RequestTooLarge(
+            f"The header fields are longer than {MAX_HEAD_BYTES} bytes.", status=431
+        )
+    if _FORBIDDEN_IN_VALUE.search(values):
+        raise BadRequest("A header field holds NUL, CR or LF.")
+
+
+def _check_host(hosts: list[bytes]) -> None:
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        raise BadRequest("Exactly one valid Host field is needed.")
+
+
+def _check_framing(headers: RawHeaders) -> None:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if not lengths and not codings:
+        return
+    if lengths and codings:
+        raise BadRequest("Content-Length and Transfer-Encoding exclude each other.")
+    if codings and (len(codings) > 1 or codings[0].lower() != b"chunked"):
+        raise BadRequest("The only Transfer-Encoding understood here is 'chunked'.")
+    if lengths and (len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0])):
+        raise BadRequest("Content-Length must be one number.")
+    # Parsers take what follows such a head for the other protocol, and lose the body.
+    if any(name == b"upgrade" for name, _ in headers) and lengths[:1] != [b"0"]:
+        raise BadRequest("A request with a body cannot ask for an upgrade.")
