@@ -1,0 +1,62 @@
+"""The upstream and the proxies that the integration tests talk to.
+
+All relay to one scripted upstream. The default proxy serves the whole session,
+so what one test leaves behind is the next one's weather; tests that need other
+settings start their own. `UPSTREAM_TRANSPORT=httpx pytest` runs them all over
+the other transport.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from tests.raw_client import RawClient, connected
+from tests.running_proxy import RunningProxy, running_proxy
+from tests.scripted_upstream import ScriptedUpstream
+
+StartProxy = Callable[..., RunningProxy]
+
+
+@pytest.fixture(scope="session")
+def _the_upstream() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(_the_upstream: ScriptedUpstream) -> ScriptedUpstream:
+    """The upstream, with nothing scripted and nothing received."""
+    _the_upstream.forget()
+    return _the_upstream
+
+
+@pytest.fixture(scope="session")
+def proxy(
+    _the_upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningProxy]:
+    """The command with its defaults."""
+    settings = {"UPSTREAM_BASE_URL": _the_upstream.url}
+    with running_proxy(tmp_path_factory.mktemp("proxy"), settings) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def start_proxy(
+    _the_upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartProxy]:
+    """Starts the command with settings of the test's own; it runs until the module ends."""
+    with ExitStack() as running:
+
+        def start(**settings: str) -> RunningProxy:
+            directory = tmp_path_factory.mktemp("proxy")
+            all_settings = {"UPSTREAM_BASE_URL": _the_upstream.url, **settings}
+            return running.enter_context(running_proxy(directory, all_settings))
+
+        yield start
+
+
+@pytest.fixture
+def client(proxy: RunningProxy) -> Iterator[RawClient]:
+    """A raw connection to the default proxy."""
+    with connected(proxy.address) as client:
+        yield client
