@@ -3,13 +3,24 @@
 Adapters fit these protocols by shape; nothing inherits from them.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from attrs import frozen
 
 from .body_compression import CompressedBody
+from .tokenizer import Tokenizer
+
+__all__ = [
+    "LogSink",
+    "RawHeaders",
+    "RelayedRequest",
+    "Tokenizer",
+    "UpstreamClient",
+    "UpstreamRequest",
+    "UpstreamResponse",
+]
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 """Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
@@ -58,21 +69,8 @@ class UpstreamClient(Protocol):
         """
         ...
 
-
-class Tokenizer(Protocol):
-    """Text to tokens and back; a `tiktoken.Encoding` is one as it is."""
-
-    @property
-    def name(self) -> str:
-        """The encoding's name, such as `o200k_base`."""
-        ...
-
-    def encode(self, text: str, *, disallowed_special: Collection[str] = ...) -> list[int]:
-        """The tokens of `text`; with `disallowed_special=()`, special ones are plain text."""
-        ...
-
-    def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
-        """The bytes of each token; a token may end inside a character."""
+    async def aclose(self) -> None:
+        """Close all connections."""
         ...
 
 
@@ -111,4 +109,8 @@ class LogSink(Protocol):
 
     def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
         """Take note of what was removed from a body before it was sent."""
+        ...
+
+    def close(self) -> None:
+        """Write what is still waiting, for a bounded time."""
         ...

@@ -1,0 +1,130 @@
+"""Which pieces of a text are kept or removed as wholes: runs of tokens, never part of a character."""
+
+import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Self
+
+import regex
+from attrs import frozen
+
+from .tokenizer import Tokenizer
+
+LONGEST_RUN = 1 << 16
+"""How many characters of one kind, white space or not, are encoded together."""
+
+_LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN},}}|\S{{{LONGEST_RUN},}}")
+
+# UAX 29, rules GB3 and GB6 to GB13: two characters are in one grapheme only if
+# the second is one of these or the first is.
+_JOINING = regex.compile(
+    r"[\r\n\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}"
+    r"\p{GCB=Regional_Indicator}\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
+)
+_GRAPHEME = regex.compile(r"\X")
+
+
+@frozen
+class Units:
+    """Consecutive pieces of a text, as columns: the text of each and its number of tokens.
+
+    `tokens` are all of them in one row: those of the first unit, then those of
+    the second, and so on.
+    """
+
+    texts: Sequence[str]
+    sizes: Sequence[int]
+    tokens: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def joined(self, starts: Sequence[int]) -> Self:
+        """Larger units, one from each index of `starts` up to the next."""
+        if len(starts) == len(self.texts):
+            return self
+        ranges = list(pairwise([*starts, len(self.texts)]))
+        return type(self)(
+            texts=["".join(self.texts[start:end]) for start, end in ranges],
+            sizes=[sum(self.sizes[start:end]) for start, end in ranges],
+            tokens=self.tokens,
+        )
+
+
+def encode(text: str, tokenizer: Tokenizer) -> list[int]:
+    """The tokens of `text`, special ones as plain text.
+
+    A run of white space, or of anything else, is encoded in parts of
+    LONGEST_RUN characters: tiktoken gives up at a million white-space ones.
+    """
+    tokens: list[int] = []
+    for start, end in pairwise([0, *_cuts(text), len(text)]):
+        tokens += tokenizer.encode(text[start:end], disallowed_special=())
+    return tokens
+
+
+def _cuts(text: str) -> list[int]:
+    if not _may_hold_a_long_run(text):
+        return []
+    return [
+        cut
+        for run in _LONG_RUN.finditer(text)
+        for cut in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN)
+    ]
+
+
+def _may_hold_a_long_run(text: str) -> bool:
+    """A run that long covers one of these halves; to look at each is much faster than to search."""
+    half = LONGEST_RUN // 2
+    halves = (text[start : start + half] for start in range(0, len(text) - half, half))
+    return any(part.isspace() or len(part.split(maxsplit=1)[0]) == half for part in halves)
+
+
+def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
+    """The smallest runs of tokens that begin and end between two graphemes (UAX 29)."""
+    distinct = list(set(tokens))
+    spellings = dict(zip(distinct, tokenizer.decode_tokens_bytes(distinct), strict=True))
+    # Bytes that are not whole characters become surrogates until they are joined.
+    texts = {
+        token: spelling.decode(errors="surrogateescape") for token, spelling in spellings.items()
+    }
+    units = Units([texts[token] for token in tokens], [1] * len(tokens), tokens)
+    inner = {token for token, spelling in spellings.items() if 0x80 <= spelling[0] < 0xC0}
+    return _whole_graphemes(_whole_characters(units, inner) if inner else units)
+
+
+def _whole_characters(units: Units, inner: set[int]) -> Units:
+    """Join each token that begins inside a character to the one before it."""
+    starts = [index for index, token in enumerate(units.tokens) if token not in inner]
+    joined = units.joined(starts)
+    texts = [text.encode(errors="surrogateescape").decode() for text in joined.texts]
+    return Units(texts, joined.sizes, joined.tokens)
+
+
+def _whole_graphemes(units: Units) -> Units:
+    distinct = set(units.texts)
+    if not _JOINING.search("".join(distinct)):
+        return units
+    leading = {text for text in distinct if _JOINING.match(text)}
+    trailing = {text for text in distinct if _JOINING.match(text, len(text) - 1)}
+    certain = [
+        index
+        for index, (before, text) in enumerate(pairwise(["", *units.texts]))
+        if text not in leading and before not in trailing
+    ]
+    return units.joined(_grapheme_starts(units, certain))
+
+
+def _grapheme_starts(units: Units, certain: Sequence[int]) -> list[int]:
+    """The units that begin a grapheme; a grapheme is known to begin at each of `certain`."""
+    starts: list[int] = []
+    for first, end in pairwise([*certain, len(units)]):
+        starts.append(first)
+        if end - first > 1:
+            texts = units.texts[first:end]
+            graphemes = {found.start() for found in _GRAPHEME.finditer("".join(texts))}
+            offsets = accumulate(map(len, texts))
+            starts += [
+                index for index, at in enumerate(offsets, first + 1) if at in graphemes
+            ]
+    return starts
