@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from .errors import Unauthorized
 from .headers import PROXY_KEY_FIELD
-from .ports import RawHeaders
+from .request_head import RequestHead
 
 _OWN_KEY_FIELDS = frozenset({b"authorization", b"api-key", b"x-goog-api-key"})
 _SUBPROTOCOL_KEY = b"openai-insecure-api-key."
@@ -26,43 +26,6 @@ _HOW_TO_ALLOW = (
     "No API key came with this request, and the server's own is not lent to this caller: "
     "set PROXY_API_KEYS to the keys callers must present, or PROXY_OPEN=true to lend it to everyone."
 )
-
-
-@frozen
-class Caller:
-    """Who sends a request, as far as the request shows it."""
-
-    address: str | None
-    """The peer's IP address; None where there is none, such as on a Unix socket."""
-    headers: RawHeaders
-    """All fields as they arrived, names in lower case."""
-
-    def values(self, name: bytes) -> list[bytes]:
-        """All values of the field `name`."""
-        return [value for field_name, value in self.headers if field_name == name]
-
-    @property
-    def has_own_key(self) -> bool:
-        """Whether the request brings any credential for the upstream, valid or not."""
-        return any(name in _OWN_KEY_FIELDS for name, _ in self.headers) or any(
-            _SUBPROTOCOL_KEY in value for value in self.values(b"sec-websocket-protocol")
-        )
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the request comes from this machine and nothing says it came through it.
-
-        A forwarding field means somebody farther off; a Host that does not name
-        loopback, DNS rebinding; an Origin elsewhere, a web page that would spend
-        the key of whoever looks at it.
-        """
-        return (
-            _is_loopback(self.address)
-            and not any(name in _FORWARDING_FIELDS for name, _ in self.headers)
-            and all(_names_loopback(host) for host in self.values(b"host"))
-            and all(_names_loopback(_host_of(origin)) for origin in self.values(b"origin"))
-            and b"cross-site" not in self.values(b"sec-fetch-site")
-        )
 
 
 @frozen
@@ -78,39 +41,37 @@ class AccessPolicy:
     on_platform: bool = False
     """Whether a platform stands in front, so that a loopback peer means nothing."""
 
-    def upstream_credentials(self, caller: Caller) -> "Credentials":
+    def upstream_credentials(self, head: RequestHead) -> "Credentials":
         """What the request travels with. Raises Unauthorized if it may not travel."""
         if self.proxy_keys:
-            return self._credentials_for_key_holder(caller)
-        if caller.has_own_key or self.server_key is None:
+            return self._credentials_for_key_holder(head)
+        if _brings_own_key(head) or self.server_key is None:
             return CALLERS_OWN
-        if self.is_open or self._is_trusted_neighbour(caller):
+        if self.is_open or self._is_trusted_neighbour(head):
             return Credentials(self.server_key, replaces_own=True)
         raise Unauthorized(_HOW_TO_ALLOW)
 
-    def may_see_local_pages(self, caller: Caller, *, allow_basic: bool = False) -> bool:
+    def may_see_local_pages(self, head: RequestHead, *, allow_basic: bool = False) -> bool:
         """Whether the proxy's own pages are this caller's to see.
 
         `allow_basic` also takes a proxy's key as the password of HTTP Basic
         (RFC 7617), which is what a browser can send.
         """
-        if self._is_trusted_neighbour(caller):
+        if self._is_trusted_neighbour(head):
             return True
-        presented = _bearer_tokens(caller)
-        if allow_basic:
-            presented += _basic_passwords(caller)
-        return len(presented) == 1 and self._is_proxy_key(presented[0])
+        presented = _bearer_token(head) or (_basic_password(head) if allow_basic else None)
+        return presented is not None and self._is_proxy_key(presented)
 
-    def _credentials_for_key_holder(self, caller: Caller) -> "Credentials":
-        presented = caller.values(PROXY_KEY_FIELD)
+    def _credentials_for_key_holder(self, head: RequestHead) -> "Credentials":
+        presented = head.values(PROXY_KEY_FIELD)
         if presented:
             if len(presented) > 1 or not self._is_proxy_key(presented[0]):
                 raise Unauthorized("The key in X-Proxy-Api-Key is not one of this proxy's keys.")
-            if caller.has_own_key or self.server_key is None:
+            if _brings_own_key(head) or self.server_key is None:
                 return CALLERS_OWN
             return Credentials(self.server_key, replaces_own=True)
-        tokens = _bearer_tokens(caller)
-        if len(tokens) == 1 and self._is_proxy_key(tokens[0]):
+        token = _bearer_token(head)
+        if token is not None and self._is_proxy_key(token):
             return Credentials(self.server_key, replaces_own=True)
         raise Unauthorized(
             "This proxy wants one of its own keys, as 'Authorization: Bearer KEY' "
@@ -122,8 +83,8 @@ class AccessPolicy:
         matches = [hmac.compare_digest(presented, key) for key in self.proxy_keys]
         return any(matches)
 
-    def _is_trusted_neighbour(self, caller: Caller) -> bool:
-        return not self.on_platform and caller.is_local
+    def _is_trusted_neighbour(self, head: RequestHead) -> bool:
+        return not self.on_platform and is_local(head)
 
 
 @frozen
@@ -147,25 +108,48 @@ class Credentials:
 CALLERS_OWN = Credentials()
 
 
-def _bearer_tokens(caller: Caller) -> list[bytes]:
-    """The tokens of all Authorization fields; the scheme is case-insensitive (RFC 9110 11.1)."""
-    return [_after_scheme(value, b"bearer") for value in caller.values(b"authorization")]
+def is_local(head: RequestHead) -> bool:
+    """Whether the request comes from this machine and nothing says it only came through it.
+
+    A forwarding field means somebody farther off; a Host that does not name
+    loopback, DNS rebinding; an Origin elsewhere, a web page that would spend
+    the key of whoever looks at it.
+    """
+    return (
+        _is_loopback(head.peer)
+        and not any(name in _FORWARDING_FIELDS for name, _ in head.headers)
+        and all(_names_loopback(host) for host in head.values(b"host"))
+        and all(_names_loopback(_host_of(origin)) for origin in head.values(b"origin"))
+        and b"cross-site" not in head.values(b"sec-fetch-site")
+    )
 
 
-def _basic_passwords(caller: Caller) -> list[bytes]:
-    passwords: list[bytes] = []
-    for value in caller.values(b"authorization"):
-        try:
-            decoded = base64.b64decode(_after_scheme(value, b"basic"), validate=True)
-        except binascii.Error:
-            continue
-        passwords.append(decoded.partition(b":")[2])
-    return passwords
+def _brings_own_key(head: RequestHead) -> bool:
+    """Whether the request brings any credential for the upstream, valid or not."""
+    return any(name in _OWN_KEY_FIELDS for name, _ in head.headers) or any(
+        _SUBPROTOCOL_KEY in value for value in head.values(b"sec-websocket-protocol")
+    )
 
 
-def _after_scheme(value: bytes, scheme: bytes) -> bytes:
-    found, _, rest = value.strip().partition(b" ")
-    return rest.strip() if found.lower() == scheme else b""
+def _bearer_token(head: RequestHead) -> bytes | None:
+    return _authorization(head, b"bearer")
+
+
+def _basic_password(head: RequestHead) -> bytes | None:
+    try:
+        user_and_password = base64.b64decode(_authorization(head, b"basic") or b"", validate=True)
+    except binascii.Error:
+        return None
+    return user_and_password.partition(b":")[2] or None
+
+
+def _authorization(head: RequestHead, scheme: bytes) -> bytes | None:
+    """What follows `scheme`, which is case-insensitive (RFC 9110 section 11.1), if it is alone."""
+    values = head.values(b"authorization")
+    if len(values) != 1:
+        return None
+    found, _, credentials = values[0].strip().partition(b" ")
+    return (credentials.strip() or None) if found.lower() == scheme else None
 
 
 def _is_loopback(address: str | None) -> bool:

@@ -9,6 +9,7 @@ import re
 
 from .errors import BadRequest, RequestTooLarge
 from .ports import RawHeaders
+from .request_head import RequestHead
 
 KIB = 1024
 MAX_HEAD_BYTES = 64 * KIB
@@ -20,24 +21,19 @@ _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00\r\n]")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
 
 
-def check_head(
-    *, method: str, http_version: str, raw_path: bytes, query: bytes, headers: RawHeaders
-) -> None:
-    """Raise BadRequest or RequestTooLarge unless the head is sound.
-
-    Names in `headers` are in lower case, as ASGI delivers them.
-    """
-    if len(raw_path) + len(query) > MAX_TARGET_BYTES:
+def check_head(head: RequestHead) -> None:
+    """Raise BadRequest or RequestTooLarge unless the head is sound."""
+    if len(head.raw_path) + len(head.query) > MAX_TARGET_BYTES:
         raise RequestTooLarge(
             f"The request target is longer than {MAX_TARGET_BYTES} bytes.", status=414
         )
-    _check_size(headers)
-    if http_version not in ("1.0", "1.1"):
+    _check_size(head.headers)
+    if head.http_version not in ("1.0", "1.1"):
         raise BadRequest("Only HTTP/1.0 and HTTP/1.1 are spoken here.")
-    if method == "CONNECT":
+    if head.method == "CONNECT":
         raise BadRequest("This proxy opens no tunnels: CONNECT is refused.")
-    _check_host([value for name, value in headers if name == b"host"])
-    _check_framing(headers)
+    _check_host(head.values(b"host"))
+    _check_framing(head)
 
 
 def _check_size(headers: RawHeaders) -> None:
@@ -58,9 +54,9 @@ def _check_host(hosts: list[bytes]) -> None:
         raise BadRequest("Exactly one valid Host field is needed.")
 
 
-def _check_framing(headers: RawHeaders) -> None:
-    lengths = [value for name, value in headers if name == b"content-length"]
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
+def _check_framing(head: RequestHead) -> None:
+    lengths = head.values(b"content-length")
+    codings = head.values(b"transfer-encoding")
     if not lengths and not codings:
         return
     if lengths and codings:
@@ -70,5 +66,5 @@ def _check_framing(headers: RawHeaders) -> None:
     if lengths and (len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0])):
         raise BadRequest("Content-Length must be one number.")
     # Parsers take what follows such a head for the other protocol, and lose the body.
-    if any(name == b"upgrade" for name, _ in headers) and lengths[:1] != [b"0"]:
+    if head.value(b"upgrade") is not None and lengths[:1] != [b"0"]:
         raise BadRequest("A request with a body cannot ask for an upgrade.")

@@ -1,6 +1,6 @@
 """What to do with the texts of a request: one frozen value, decided once per request."""
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .keep_ratio import KEEP_ALL, KeepRatio
 
@@ -22,7 +22,16 @@ class CompressionPolicy:
     """Makes the choice of tokens unlike everyone else's."""
     endpoints: frozenset[str] = frozenset({"chat"})
     roles: frozenset[str] = frozenset({"user"})
-    min_tokens: int = field(default=0)
+    min_tokens: int = 0
     """Texts of fewer tokens pass untouched."""
-    max_text_bytes: int = field(default=MIB)
+    max_text_bytes: int = MIB
     """Texts of more bytes in UTF-8 pass untouched."""
+
+    @property
+    def compresses(self) -> bool:
+        """Whether any request at all may be changed."""
+        return self.keep_ratio.compresses and bool(self.endpoints)
+
+    def covers(self, endpoint: str | None) -> bool:
+        """Whether bodies sent to `endpoint` may be changed."""
+        return self.keep_ratio.compresses and endpoint in self.endpoints

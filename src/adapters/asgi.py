@@ -1,0 +1,27 @@
+"""The types of the ASGI specification, version 3, and a request's head read from its scope."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ..domain.request_head import RequestHead
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """The head of the request that `scope` describes; a WebSocket handshake is a GET."""
+    peer = scope.get("client")
+    # The specification leaves raw_path without the query; some servers do not.
+    raw_path, _, _ = scope["raw_path"].partition(b"?")
+    return RequestHead(
+        method=scope.get("method", "GET"),
+        raw_path=raw_path,
+        query=scope["query_string"],
+        headers=scope["headers"],
+        peer=peer[0] if peer else None,
+        http_version=scope["http_version"],
+    )

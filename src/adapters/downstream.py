@@ -1,0 +1,153 @@
+"""The client's side of one exchange: its body coming in, its answer going out, its leaving."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from ..domain.errors import ProxyError, RequestTooLarge
+from ..domain.headers import response_headers
+from ..domain.ports import UpstreamResponse
+from .asgi import Receive, Send
+
+
+class ClientLeft(Exception):
+    """The client went away; there is nobody left to answer."""
+
+
+class Downstream:
+    """One request of a client, and the answer to it.
+
+    While the body is still coming in, its reader meets the client's leaving.
+    From then on a watcher does, and cancels the task that this was made in.
+    """
+
+    __slots__ = (
+        "_answer_ended",
+        "_exchange",
+        "_is_head",
+        "_max_body_bytes",
+        "_receive",
+        "_send",
+        "_watcher",
+        "bytes_received",
+        "bytes_sent",
+        "has_left",
+        "status",
+    )
+
+    def __init__(
+        self, method: str, receive: Receive, send: Send, *, max_body_bytes: int | None = None
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._max_body_bytes = max_body_bytes
+        self._is_head = method == "HEAD"
+        self._exchange = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self._answer_ended = False
+        self.status: int | None = None
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.has_left = False
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the whole answer was handed to the client."""
+        return self._answer_ended and not self.has_left
+
+    async def read_body(self, hold_at_most: int) -> bytes | AsyncIterator[bytes]:
+        """The whole body if it has at most `hold_at_most` bytes, otherwise the same as a stream.
+
+        Raises ClientLeft, or RequestTooLarge beyond the operator's limit; so
+        does iterating the stream.
+        """
+        chunks = self._chunks()
+        held = bytearray()
+        async for chunk in chunks:
+            held += chunk
+            if len(held) > hold_at_most:
+                return _resume(bytes(held), chunks)
+        return bytes(held)
+
+    def stream_body(self) -> AsyncIterator[bytes]:
+        """The body as it comes in. Iterating raises as `read_body` does."""
+        return self._chunks()
+
+    def expect_no_body(self) -> None:
+        """There is no body, or no more of it: watch for the client's leaving from now on."""
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def relay(self, answer: UpstreamResponse) -> None:
+        """Hand on `answer`, each chunk as it arrives."""
+        headers = response_headers(answer.headers, status=answer.status, is_head=self._is_head)
+        await self._start(answer.status, headers)
+        async for chunk in answer.body:
+            self.bytes_sent += len(chunk)
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._end()
+
+    async def refuse(self, error: ProxyError) -> None:
+        """Answer with an error of the proxy's own, unless an answer has begun already.
+
+        An answer that has begun is left without its end, so that the server
+        cuts the connection and the client sees that something is missing.
+        """
+        if self.status is not None or self.has_left:
+            return
+        body = error.as_json()
+        await self._start(error.status, error_headers(error, body))
+        self.bytes_sent += len(body)
+        await self._end(body)
+
+    def close(self) -> None:
+        """End the watch for the client's leaving."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _chunks(self) -> AsyncGenerator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.has_left = True
+                raise ClientLeft
+            chunk = message.get("body", b"")
+            more = message.get("more_body", False)
+            self.bytes_received += len(chunk)
+            if self._max_body_bytes is not None and self.bytes_received > self._max_body_bytes:
+                raise RequestTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+            if chunk:
+                yield chunk
+        self.expect_no_body()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        # Servers report a disconnect after a complete answer too.
+        if not self._answer_ended and self._exchange is not None:
+            self.has_left = True
+            self._exchange.cancel()
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _end(self, body: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        self._answer_ended = True
+
+
+async def _resume(held: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    yield held
+    async for chunk in chunks:
+        yield chunk
+
+
+def error_headers(error: ProxyError, body: bytes) -> list[tuple[bytes, bytes]]:
+    """The header fields that go with an error of the proxy's own."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    if error.retry_after_seconds is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    return headers

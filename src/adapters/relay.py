@@ -1,0 +1,163 @@
+"""The way of a request, from the client to the upstream and back."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from attrs import field, frozen, mutable
+
+from ..domain.access import AccessPolicy
+from ..domain.body_compression import CompressedBody
+from ..domain.errors import Overloaded, ProxyError
+from ..domain.headers import request_headers
+from ..domain.policy import MIB, CompressionPolicy
+from ..domain.ports import LogSink, RelayedRequest, UpstreamClient, UpstreamRequest
+from ..domain.request_head import RequestHead
+from ..domain.target import compressible_endpoint, upstream_target
+from ..domain.tracing import trace_id
+from .asgi import Receive, Scope, Send, request_head
+from .compression_workers import CompressionWorkers
+from .downstream import ClientLeft, Downstream
+
+
+@frozen
+class RelaySettings:
+    """What the relay needs to know, fixed at start."""
+
+    base_path: bytes
+    """Path of the upstream's base URL, without a slash at its end."""
+    via: bytes
+    """The pseudonym under which this proxy appears in Via (RFC 9110 section 7.6.3)."""
+    policy: CompressionPolicy = field(factory=CompressionPolicy)
+    max_body_bytes: int = 4 * MIB
+    """Longer bodies are never compressed, and never held in memory."""
+    max_request_bytes: int | None = None
+    max_concurrency: int = 1000
+
+
+@mutable
+class _Exchange:
+    """One request under way, and what becomes known of it."""
+
+    head: RequestHead
+    downstream: Downstream
+    request_id: str
+    started_at: float
+    started: float
+    compressed: CompressedBody | None = None
+    error: str | None = None
+
+
+class Relay:
+    """The raw ASGI application that stands for the whole API.
+
+    A Litestar route with its Request object would cost several times what the
+    relaying does (see the benchmarks), hence ASGI messages as they are.
+    """
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        access: AccessPolicy,
+        upstream: UpstreamClient,
+        compression: CompressionWorkers,
+        log: LogSink,
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._upstream = upstream
+        self._compression = compression
+        self._log = log
+        self._in_flight = 0
+        self._process_id = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay one request, whatever becomes of it, and take note of it."""
+        head = request_head(scope)
+        downstream = Downstream(
+            head.method, receive, send, max_body_bytes=self._settings.max_request_bytes
+        )
+        exchange = _Exchange(
+            head,
+            downstream,
+            request_id=f"{self._process_id}-{next(self._numbers):x}",
+            started_at=time.time(),
+            started=time.monotonic(),
+        )
+        self._in_flight += 1
+        try:
+            await self._relay(exchange)
+        except ProxyError as error:
+            exchange.error = error.code
+            await downstream.refuse(error)
+        except ClientLeft:
+            pass
+        except asyncio.CancelledError:
+            # The watcher cancels when the client leaves; anybody else means it.
+            if not downstream.has_left:
+                raise
+        finally:
+            self._in_flight -= 1
+            downstream.close()
+            self._record(exchange)
+
+    async def _relay(self, exchange: _Exchange) -> None:
+        if self._in_flight > self._settings.max_concurrency:
+            raise Overloaded("Too many requests are under way; try again.")
+        head = exchange.head
+        credentials = self._access.upstream_credentials(head)
+        target = upstream_target(self._settings.base_path, head.raw_path, head.query)
+        headers = request_headers(head.headers, via=self._settings.via)
+        body = await self._body(exchange)
+        request = UpstreamRequest(
+            method=head.method,
+            target=target,
+            headers=credentials.apply_to(headers),
+            body=body,
+            content_length=None if isinstance(body, bytes) else head.content_length,
+        )
+        async with self._upstream.send(request) as answer:
+            await exchange.downstream.relay(answer)
+
+    async def _body(self, exchange: _Exchange) -> bytes | AsyncIterator[bytes] | None:
+        head, downstream = exchange.head, exchange.downstream
+        if not head.has_body:
+            downstream.expect_no_body()
+            return None
+        endpoint = compressible_endpoint(head.method, head.raw_path)
+        policy = self._settings.policy
+        if endpoint is None or not policy.covers(endpoint):
+            return downstream.stream_body()
+        if head.fixes_body:
+            exchange.compressed = CompressedBody.untouched("content_encoding")
+            return downstream.stream_body()
+        body = await downstream.read_body(self._settings.max_body_bytes)
+        if not isinstance(body, bytes):
+            exchange.compressed = CompressedBody.untouched("body_too_large")
+            return body
+        exchange.compressed = await self._compression.compress(body, endpoint, policy)
+        return exchange.compressed.body
+
+    def _record(self, exchange: _Exchange) -> None:
+        head, downstream = exchange.head, exchange.downstream
+        if exchange.compressed is not None:
+            self._log.record_compression(exchange.request_id, exchange.compressed)
+        self._log.record_request(
+            RelayedRequest(
+                request_id=exchange.request_id,
+                started_at=exchange.started_at,
+                duration_seconds=time.monotonic() - exchange.started,
+                method=head.method,
+                path=head.raw_path.decode("latin-1"),
+                status=downstream.status,
+                request_bytes=downstream.bytes_received,
+                response_bytes=downstream.bytes_sent,
+                complete=downstream.is_answered,
+                error=exchange.error,
+                compression=exchange.compressed,
+                trace=trace_id(head.value(b"x-cloud-trace-context"), head.value(b"traceparent")),
+            )
+        )

@@ -1,0 +1,56 @@
+"""The Litestar application: the relay mounted at the root, the proxy's own pages beside it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.handlers import asgi
+
+from ..adapters.asgi import Application
+from ..adapters.guard import Guard
+from ..adapters.local_pages import answer_framework_error, health_page, ready_page
+from .container import Container
+from .environment import load_settings
+from .settings import InvalidSettings
+
+
+def create_app(container: Container | None = None) -> Application:
+    """The whole service as one ASGI application, closed by its lifespan.
+
+    Without a container the settings are read from the environment; if they are
+    not valid, the process ends with a line for each problem.
+    """
+    if container is None:
+        try:
+            container = Container(settings=load_settings())
+        except InvalidSettings as invalid:
+            raise SystemExit(str(invalid)) from None
+    settings = container.settings()
+    relay = asgi("/", is_mount=True, copy_scope=False)(container.relay())
+    application = Litestar(
+        route_handlers=[
+            relay,
+            health_page(settings.upstream_base_url),
+            ready_page(lambda: container.compression().is_warm),
+        ],
+        lifespan=[lambda _: _lifespan(container)],
+        exception_handlers={HTTPException: answer_framework_error},
+        openapi_config=None,
+        logging_config=None,
+    )
+    # Litestar types its messages more narrowly than the ASGI specification does.
+    return Guard(cast("Application", application))
+
+
+@asynccontextmanager
+async def _lifespan(container: Container) -> AsyncGenerator[None]:
+    if container.settings().policy.compresses:
+        container.compression().warm_up()
+    try:
+        yield
+    finally:
+        container.compression().close()
+        await container.upstream().aclose()
+        container.log().close()

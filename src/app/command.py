@@ -1,0 +1,60 @@
+"""The command `openai-proxy`."""
+
+import os
+import sys
+from importlib.metadata import version
+
+import click
+
+from .environment import load_settings
+from .settings import InvalidSettings, Settings, unknown_variables, variables
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(version("openai-proxy"), message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """A transparent proxy to the OpenAI API that can compress user messages.
+
+    Without a subcommand it serves. Settings come from the environment and a
+    .env file; `openai-proxy config` shows them.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+@main.command()
+def serve() -> None:
+    """Relay requests until told to stop."""
+    settings = _settings()
+    for warning in _warnings(settings):
+        click.echo(f"warning: {warning}", err=True)
+    # The server is imported only by the command that needs it.
+    from .server import serve as run  # noqa: PLC0415
+
+    run(settings)
+
+
+@main.command()
+def config() -> None:
+    """Print the effective settings; secrets stay hidden."""
+    settings = _settings()
+    for variable in variables():
+        click.echo(f"{variable.name}={settings.shown(variable.name)}")
+    click.echo(f"# tokens kept: {settings.keep_ratio.share}")
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except InvalidSettings as invalid:
+        for problem in invalid.problems:
+            click.echo(f"error: {problem}", err=True)
+        sys.exit(2)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    warnings = list(unknown_variables(os.environ))
+    if settings.proxy_open and settings.openai_api_key and not settings.proxy_api_keys:
+        warnings.append("PROXY_OPEN: everyone who reaches this proxy spends OPENAI_API_KEY")
+    return warnings

@@ -1,0 +1,101 @@
+"""Which adapter stands behind each port: the only place that names both."""
+
+import hashlib
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from dependency_injector import containers, providers
+
+from ..adapters.compression_workers import CompressionWorkers
+from ..adapters.logs import JsonLines, NoLogs, RotatingFiles
+from ..adapters.native_transport import NativeTransport
+from ..adapters.relay import Relay, RelaySettings
+from ..adapters.tokenizer import Vocabularies
+from ..adapters.upstream import HttpxUpstream, httpx_transport
+from ..domain.access import AccessPolicy
+from ..domain.ports import LogSink, UpstreamClient
+from .settings import Settings
+
+
+def _transport(settings: Settings) -> httpx.AsyncBaseTransport:
+    return NativeTransport() if settings.upstream_transport == "native" else httpx_transport()
+
+
+def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport) -> HttpxUpstream:
+    return HttpxUpstream(
+        settings.upstream_base_url,
+        transport,
+        connect_timeout=settings.upstream_connect_timeout_s,
+        read_timeout=settings.upstream_read_timeout_s,
+    )
+
+
+def _log(settings: Settings) -> LogSink:
+    if settings.log_format == "none":
+        return NoLogs()
+    if settings.logs_as_json:
+        return JsonLines(
+            sys.stdout, show_content=settings.logs_content, project=settings.google_cloud_project
+        )
+    return RotatingFiles(
+        Path(settings.log_dir),
+        max_bytes=settings.log_max_bytes,
+        backups=settings.log_backups,
+        show_content=settings.logs_content,
+        terminal=sys.stderr,
+    )
+
+
+def _access(settings: Settings) -> AccessPolicy:
+    own = settings.openai_api_key
+    return AccessPolicy(
+        server_key=None if own is None else own.value.encode(),
+        proxy_keys=tuple(key.value.encode() for key in settings.proxy_api_keys),
+        is_open=settings.proxy_open,
+        on_platform=settings.on_platform,
+    )
+
+
+def _relay_settings(settings: Settings) -> RelaySettings:
+    return RelaySettings(
+        base_path=urlsplit(settings.upstream_base_url).path.encode(),
+        via=_pseudonym(settings.upstream_base_url),
+        policy=settings.policy,
+        max_body_bytes=settings.compression_max_body_bytes,
+        max_request_bytes=settings.max_request_bytes,
+        max_concurrency=settings.max_concurrency,
+    )
+
+
+def _pseudonym(upstream_base_url: str) -> bytes:
+    # Replicas share it, so that a loop through any of them is seen; proxies in
+    # a row have different upstreams and so different names.
+    digest = hashlib.blake2b(upstream_base_url.encode(), digest_size=6).hexdigest()
+    return f"openai-proxy-{digest}".encode()
+
+
+class Container(containers.DeclarativeContainer):
+    """All parts of the service, each built once, when it is first asked for."""
+
+    settings: providers.Provider[Settings] = providers.Dependency(instance_of=Settings)
+    vocabularies: providers.Provider[Vocabularies] = providers.Singleton(Vocabularies)
+    transport: providers.Provider[httpx.AsyncBaseTransport] = providers.Singleton(
+        _transport, settings
+    )
+    upstream: providers.Provider[UpstreamClient] = providers.Singleton(
+        _upstream, settings, transport
+    )
+    log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
+    compression: providers.Provider[CompressionWorkers] = providers.Singleton(
+        CompressionWorkers, vocabularies.provided.tokenizer_for
+    )
+    relay: providers.Provider[Relay] = providers.Singleton(
+        Relay,
+        providers.Callable(_relay_settings, settings),
+        providers.Callable(_access, settings),
+        upstream,
+        compression,
+        log,
+    )

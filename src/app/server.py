@@ -1,0 +1,38 @@
+"""The web server around the application, with the options that the product's promises need."""
+
+import sys
+from typing import Any
+
+import uvicorn
+
+from .application import create_app
+from .container import Container
+from .settings import Settings
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers keep an idle connection, so that they are the ones to close it."""
+
+
+def serve(settings: Settings) -> None:
+    """Listen and relay until told to stop."""
+    container = Container(settings=settings)
+    uvicorn.run(create_app(container), **server_options(settings))
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told. Server and Date are the upstream's to send, hence off here."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "loop": "asyncio" if sys.platform == "win32" else "uvloop",
+        "lifespan": "on",
+        "server_header": False,
+        "date_header": False,
+        "access_log": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": max(1, round(settings.shutdown_grace_s)),
+        "log_config": None,
+    }
