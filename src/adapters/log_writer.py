@@ -7,7 +7,7 @@ full disk, a stuck pipe or a slow reader. What finds no room is counted.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 from typing import Generic, TypeVar
 
 Entry = TypeVar("Entry")
@@ -19,27 +19,31 @@ MAX_QUEUED_SIZE = 32 * MIB
 _BATCH = 64
 """Entries formatted at a time: some hundred microseconds without a pause for other threads."""
 
-_GATHERING_SECONDS = 0.05
-"""How long a batch may gather once its first entry came; readers of a log notice nothing."""
-
 
 class LogWriter(Generic[Entry]):
     """A bounded queue and the one thread that empties it.
 
     `write` is called on that thread alone, with a batch and the number of
-    entries that have found no room since the batch before.
+    entries that have found no room since the batch before. Entries gather for
+    `gathering_seconds` after the first, so that a busy log wakes it seldom.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Entry], int], None], *, capacity: int = CAPACITY
+        self,
+        write: Callable[[Sequence[Entry], int], None],
+        *,
+        capacity: int = CAPACITY,
+        gathering_seconds: float = 0.05,
     ) -> None:
         self._write = write
         self._capacity = capacity
+        self._gathering_seconds = gathering_seconds
         self._entries: deque[tuple[Entry, int]] = deque()
         self._queued_size = 0
         self._dropped = 0
         self._reported = 0
-        self._lock = Lock()
+        # An object that is collected meanwhile may log from its __del__, on the same thread.
+        self._lock = RLock()
         self._thread: Thread | None = None
         self._resting = True
         self._wake = Event()
@@ -95,14 +99,13 @@ class LogWriter(Generic[Entry]):
         self._wake.set()
 
     def _start(self) -> None:
-        thread = Thread(target=self._run, name="log writer", daemon=True)
+        self._thread = Thread(target=self._run, name="log writer", daemon=True)
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError:
             # No thread can be had, or the interpreter is shutting down: try at the next entry.
+            self._thread = None
             self._resting = True
-        else:
-            self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -119,7 +122,7 @@ class LogWriter(Generic[Entry]):
             self._wake.wait()
         self._wake.clear()
         self._resting = False
-        self._closed.wait(_GATHERING_SECONDS)
+        self._closed.wait(self._gathering_seconds)
 
     def _write_batch(self) -> None:
         batch = [self._entries.popleft() for _ in range(min(_BATCH, len(self._entries)))]
