@@ -1,0 +1,161 @@
+"""An httpx transport of our own: HTTP/1.1 by httptools on asyncio protocols.
+
+It leaves out what httpx's own does per request (models, locks, tasks, timers)
+and survives plain task cancellation at any point.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+import httpx
+
+from .connection_pool import ConnectionPool
+from .outgoing_request import OutgoingRequest
+from .upstream_answer import Answer
+from .upstream_connection import Origin, UpstreamConnection
+
+DEFAULT_LIMITS = httpx.Limits(keepalive_expiry=30.0)
+"""As many connections as there are requests, each kept for half a minute."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Timeouts = Mapping[str, float | None]
+
+
+class NativeTransport(httpx.AsyncBaseTransport):
+    """One pool of connections to any origin, for the life of an event loop.
+
+    It honours the request extensions `target` and `timeout`, and sends header
+    fields as they are given; only Host and the framing are added where missing.
+
+    A request is written at most once. Two things may be repeated, once each: a
+    failed attempt to connect, and an idempotent request without a body whose
+    kept connection ended before any of the answer came.
+    """
+
+    def __init__(
+        self, ssl_context: ssl.SSLContext | None = None, limits: httpx.Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._pool = ConnectionPool(ssl_context or _default_ssl_context(), limits)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request and return as soon as the head of the answer is there."""
+        origin = _origin(request.url)
+        outgoing = OutgoingRequest(request)
+        await outgoing.gather()
+        timeouts: Timeouts = request.extensions.get("timeout", {})
+        return await self._exchange(origin, outgoing, timeouts)
+
+    async def aclose(self) -> None:
+        """Close all idle connections."""
+        self._pool.close()
+        await asyncio.sleep(0)  # in which the event loop closes the sockets
+
+    async def _exchange(
+        self, origin: Origin, outgoing: OutgoingRequest, timeouts: Timeouts, *, fresh: bool = False
+    ) -> httpx.Response:
+        connection = await self._pool.acquire(
+            origin,
+            pool_timeout=timeouts.get("pool"),
+            connect_timeout=timeouts.get("connect"),
+            fresh=fresh,
+        )
+        exchange = _Exchange(self._pool, connection, timeouts.get("read"))
+        try:
+            exchange.send(outgoing, timeouts.get("write"))
+            return _response(await exchange.head(), exchange)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            is_stale = connection.is_reused and not exchange.has_answer_begun
+            await exchange.aclose()
+            if fresh or not (is_stale and outgoing.is_repeatable):
+                raise
+        except BaseException:
+            await exchange.aclose()
+            raise
+        return await self._exchange(origin, outgoing, timeouts, fresh=True)
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request on its connection, and the body of the answer to it."""
+
+    def __init__(
+        self, pool: ConnectionPool, connection: UpstreamConnection, read_timeout: float | None
+    ) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._read_timeout = read_timeout
+        self._upload: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def send(self, outgoing: OutgoingRequest, write_timeout: float | None) -> None:
+        """Begin to send; the answer may come before the request's end."""
+        connection = self._connection
+        connection.begin(outgoing.method)
+        connection.write(outgoing.head, outgoing.start)
+        if outgoing.is_whole and not connection.is_writing_paused:
+            return
+        connection.is_sending = True
+        self._upload = asyncio.create_task(outgoing.send_rest(connection, write_timeout))
+        self._upload.add_done_callback(self._on_upload_done)
+
+    async def head(self) -> Answer:
+        """The answer, without its body as yet."""
+        return await self._connection.head(self._read_timeout)
+
+    @property
+    def has_answer_begun(self) -> bool:
+        """Whether any byte came back."""
+        return self._connection.answer.has_begun
+
+    def __aiter__(self) -> "_Exchange":
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece of the answer's body."""
+        piece = None if self._is_closed else await self._connection.piece(self._read_timeout)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """End the exchange; unless it was complete, that closes the connection at once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._pool.release(self._connection)
+        if self._upload is not None and not self._upload.done():
+            # After this, nobody iterates the request's body any more.
+            self._upload.cancel()
+            await asyncio.wait((self._upload,))
+
+    def _on_upload_done(self, upload: asyncio.Task[None]) -> None:
+        if upload.cancelled():
+            self._connection.fail(httpx.WriteError("the request was broken off"))
+        elif error := upload.exception():
+            self._connection.fail(error)
+
+
+def _response(answer: Answer, exchange: _Exchange) -> httpx.Response:
+    return httpx.Response(
+        status_code=answer.status,
+        headers=answer.fields,
+        stream=exchange,
+        extensions={
+            "http_version": b"HTTP/" + answer.http_version.encode(),
+            "reason_phrase": answer.reason,
+        },
+    )
+
+
+def _origin(url: httpx.URL) -> Origin:
+    if url.scheme not in _DEFAULT_PORTS:
+        raise httpx.UnsupportedProtocol("only http and https are spoken here")
+    return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme])
+
+
+def _default_ssl_context() -> ssl.SSLContext:
+    """As httpx's own: SSL_CERT_FILE or SSL_CERT_DIR if set, otherwise certifi's bundle."""
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

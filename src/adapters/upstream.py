@@ -1,0 +1,171 @@
+"""The API that is proxied, reached through an httpx transport.
+
+Transports are spoken to directly: `httpx.AsyncClient` follows, decodes, keeps
+cookies (in time quadratic in the number of header fields) and re-encodes paths.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from types import TracebackType
+
+import httpx
+
+from ..domain.errors import (
+    BadRequest,
+    Overloaded,
+    ProxyError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from ..domain.ports import UpstreamRequest, UpstreamResponse
+from .shielded_transport import httpx_transport
+
+__all__ = ["HttpxUpstream", "httpx_transport"]
+
+_NO_BODY = httpx.ByteStream(b"")
+
+_ERRORS: tuple[tuple[type[httpx.HTTPError], type[ProxyError], str], ...] = (
+    (httpx.PoolTimeout, Overloaded, "No connection to the upstream is free; try again."),
+    (httpx.ConnectTimeout, UpstreamTimeout, "Connecting to the upstream took too long."),
+    (httpx.TimeoutException, UpstreamTimeout, "The upstream did not respond in time."),
+    (httpx.RemoteProtocolError, UpstreamProtocolError, "The upstream sent no valid answer."),
+    (httpx.LocalProtocolError, BadRequest, "The request cannot be sent on as it stands."),
+    (httpx.ConnectError, UpstreamUnreachable, "The upstream cannot be reached."),
+    (httpx.HTTPError, UpstreamUnreachable, "The connection to the upstream broke off."),
+)
+"""What becomes of the transport's errors; the first that fits."""
+
+
+class HttpxUpstream:
+    """An `UpstreamClient` over any httpx transport."""
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> None:
+        self._transport = transport
+        # httpx copies URLs; this one is shared by all requests, which differ in `target`.
+        self._origin = httpx.URL(base_url).copy_with(path="/")
+        self._host = (b"Host", self._origin.netloc)
+        self._timeout = httpx.Timeout(
+            connect=connect_timeout, read=read_timeout, write=read_timeout, pool=connect_timeout
+        ).as_dict()
+
+    def send(self, request: UpstreamRequest) -> "_Exchange":
+        """Open an exchange; see `UpstreamClient.send`."""
+        return _Exchange(self._transport, self._httpx_request(request))
+
+    async def aclose(self) -> None:
+        """Close the connections to the upstream."""
+        await self._transport.aclose()
+
+    def _httpx_request(self, request: UpstreamRequest) -> httpx.Request:
+        return _Request(
+            method=request.method,
+            url=self._origin,
+            headers=[self._host, *request.headers, *_framing(request)],
+            stream=_stream(request.body),
+            extensions={"target": request.target, "timeout": self._timeout},
+        )
+
+
+class _Request(httpx.Request):
+    """A request that shares its URL with others; httpx's own copies it, for 16 us."""
+
+    def __init__(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[bytes, bytes]],
+        stream: httpx.AsyncByteStream,
+        extensions: dict[str, object],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = httpx.Headers(headers)
+        self.stream = stream
+        self.extensions = extensions
+
+
+class _Exchange:
+    """One request and its answer, for as long as the block lasts."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
+        self._transport = transport
+        self._request = request
+        self._body: _AnswerBody | None = None
+
+    async def __aenter__(self) -> UpstreamResponse:
+        try:
+            response = await self._transport.handle_async_request(self._request)
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+        self._body = _AnswerBody(response)
+        return UpstreamResponse(response.status_code, response.headers.raw, self._body)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._body is not None:
+            await self._body.aclose()
+
+
+class _AnswerBody:
+    """The body of an answer as it arrives, its failures in the words of the domain."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._stream = response.stream
+        self._pieces = aiter(response.stream)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, body: AsyncIterable[bytes]) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+
+def _stream(body: bytes | AsyncIterable[bytes] | None) -> httpx.AsyncByteStream:
+    if body is None:
+        return _NO_BODY
+    return httpx.ByteStream(body) if isinstance(body, bytes) else _Stream(body)
+
+
+def _framing(request: UpstreamRequest) -> tuple[tuple[bytes, bytes], ...]:
+    """The one framing of the request; RFC 9112 section 6."""
+    body = request.body
+    if isinstance(body, bytes):
+        return ((b"Content-Length", b"%d" % len(body)),)
+    if body is None:
+        return ()
+    if request.content_length is not None:
+        return ((b"Content-Length", b"%d" % request.content_length),)
+    return ((b"Transfer-Encoding", b"chunked"),)
+
+
+def _translated(error: httpx.HTTPError) -> ProxyError:
+    for kind, translation, message in _ERRORS:
+        if isinstance(error, kind):
+            return translation(message)
+    raise AssertionError("every httpx.HTTPError has a translation") from error

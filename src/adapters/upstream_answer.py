@@ -1,0 +1,153 @@
+"""What has arrived of the answer to one request: bytes in, head and pieces of body out.
+
+No I/O happens here. Framing that RFC 9112 section 6.3 leaves open to doubt is
+refused rather than guessed at.
+"""
+
+from collections import deque
+
+import httptools
+import httpx
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of all heads of an answer, interim ones and trailers included."""
+
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class Answer:
+    """The answer to one request, as far as it has arrived."""
+
+    def __init__(self, method: str) -> None:
+        self.status = 0
+        self.reason = b""
+        self.http_version = ""
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.buffered_bytes = 0
+        self.has_begun = False
+        self.has_head = False
+        self.is_complete = False
+        self.has_surplus = False
+        """Whether more bytes came than belong to the answer."""
+        self.keeps_alive = False
+        """Whether the connection may carry another exchange."""
+        self._is_for_head = method == "HEAD"
+        self._ends_with_connection = False
+        self._head_bytes = 0
+        self._bytes_before_head = 0
+        self._pieces: deque[bytes] = deque()
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived; raises httpx.RemoteProtocolError if it is no HTTP answer."""
+        self.has_begun = True
+        if self._parser is None:
+            self.has_surplus = True
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.is_complete:
+                raise httpx.RemoteProtocolError(_reason(error)) from error
+            self.has_surplus = True
+        if not self.has_head:
+            self._bytes_before_head += len(data)
+            _check_head_size(self._bytes_before_head)
+
+    def end(self, *, in_order: bool) -> None:
+        """Take the end of the connection; raises unless that is how the answer may end."""
+        if in_order and self._ends_with_connection:
+            self.is_complete = True
+        if not self.is_complete:
+            part = "within the answer" if self.has_begun else "without an answer"
+            raise httpx.RemoteProtocolError(f"the connection ended {part}")
+
+    def close(self) -> None:
+        """Take nothing more."""
+        # The parser refers back to this object; letting go spares the garbage collector.
+        self._parser = None
+
+    def take(self) -> bytes | None:
+        """The next piece of the body, cut as it came; None if none has arrived."""
+        if not self._pieces:
+            return None
+        piece = self._pieces.popleft()
+        self.buffered_bytes -= len(piece)
+        return piece
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it came to its end, and all of its body was taken."""
+        return self.is_complete and not self._pieces
+
+    # Called back by httptools.
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            self.has_surplus = True
+
+    def on_status(self, reason: bytes) -> None:
+        if not self.has_head:
+            self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        _check_head_size(self._head_bytes)
+        if not self.has_head:  # else it is a trailer
+            self.fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._parser is None or self.is_complete:
+            return
+        self.status = self._parser.get_status_code()
+        self.http_version = self._parser.get_http_version()
+        if self.http_version not in {"1.1", "1.0"}:
+            raise httpx.RemoteProtocolError("the answer is not HTTP/1")
+        if self.status < 200:
+            self._pass_over_interim_head()
+            return
+        self._ends_with_connection = not self._has_framing()
+        self.keeps_alive = self._parser.should_keep_alive()
+        self.has_head = True
+        # RFC 9110 section 9.3.2: its length is that of the body it does not have.
+        self.is_complete = self._is_for_head
+
+    def on_body(self, piece: bytes) -> None:
+        if self.is_complete:
+            self.has_surplus = True
+        elif self.has_head:
+            self._pieces.append(piece)
+            self.buffered_bytes += len(piece)
+        else:
+            raise httpx.RemoteProtocolError("an interim answer has a body")
+
+    def on_message_complete(self) -> None:
+        self.is_complete = self.has_head
+
+    def _pass_over_interim_head(self) -> None:
+        if self.status < 100 or self.status == 101:
+            raise httpx.RemoteProtocolError(f"status {self.status} was not asked for")
+        self.reason = b""
+        self.fields = []
+
+    def _has_framing(self) -> bool:
+        framing = [
+            (name.lower(), value.lower())
+            for name, value in self.fields
+            if name.lower() in _FRAMING_FIELDS
+        ]
+        codings = [value for name, value in framing if name == b"transfer-encoding"]
+        # RFC 9112 section 6.1: HTTP/1.0 knows no transfer coding, and one that is
+        # not undone here would pass for the content.
+        if codings and (codings != [b"chunked"] or self.http_version == "1.0"):
+            raise httpx.RemoteProtocolError("the answer's transfer coding is not plain chunked")
+        return bool(framing)
+
+
+def _check_head_size(size: int) -> None:
+    if size > MAX_HEAD_BYTES:
+        raise httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES} bytes")
+
+
+def _reason(error: Exception) -> str:
+    return str(error.__context__ or error)
