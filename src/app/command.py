@@ -44,6 +44,16 @@ def config() -> None:
     click.echo(f"# tokens kept: {settings.keep_ratio.share}")
 
 
+@main.command()
+@click.option("--serve", "keep_running", is_flag=True, help="Leave it running for your requests.")
+def demo(*, keep_running: bool) -> None:
+    """Show the main job on this machine, with no key and no internet."""
+    # As above.
+    from .demo import run_demo  # noqa: PLC0415
+
+    run_demo(keep_running=keep_running)
+
+
 def _settings() -> Settings:
     try:
         return load_settings()

@@ -5,6 +5,7 @@ from typing import Any
 
 import uvicorn
 
+from ..adapters.server_logs import configure_logging
 from .application import create_app
 from .container import Container
 from .settings import Settings
@@ -15,6 +16,7 @@ KEEP_ALIVE_SECONDS = 75
 
 def serve(settings: Settings) -> None:
     """Listen and relay until told to stop."""
+    configure_logging("json" if settings.logs_as_json else "text")
     container = Container(settings=settings)
     uvicorn.run(create_app(container), **server_options(settings))
 
