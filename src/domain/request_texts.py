@@ -1,0 +1,196 @@
+"""Which strings of a request body are texts that somebody wrote for the model.
+
+chat         the `content` of messages, and the `text` of its parts of type `text`
+responses    `input` itself; the `content` of its messages, and the `text` of
+             their parts of type `input_text` and `output_text`; the `output` of
+             function calls, under the role `tool`
+completions  `prompt`, or each string in it
+
+Text without a role of its own is the user's. All else is never touched:
+`instructions`, ids, names, arguments of calls, reasoning, references, and
+whatever is of a type not named here.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from attrs import frozen
+
+from .json_spans import JsonReader, Span
+
+MOST_TEXTS = 10_000
+
+
+class UnexpectedShape(ValueError):
+    """The body is JSON, but not a request that could be understood."""
+
+
+class TooManyTexts(ValueError):
+    """The body holds more texts than `MOST_TEXTS`."""
+
+
+class OtherEvent(ValueError):
+    """A frame of a WebSocket that asks for no response."""
+
+
+@frozen
+class TextPlace:
+    """Where a text stands in a body, and whose it is."""
+
+    pointer: str
+    """A JSON Pointer (RFC 6901), such as `/messages/0/content`."""
+    role: str
+    span: Span
+    """Its string literal, quotes included."""
+
+
+@frozen
+class RequestTexts:
+    """The texts of a request that the wanted roles wrote, in the body's order."""
+
+    model: str
+    """As the request names it; empty if it names none."""
+    places: tuple[TextPlace, ...]
+
+
+def texts_of_body(body: bytes, endpoint: str, roles: AbstractSet[str]) -> RequestTexts:
+    """Find the texts in a request body of `endpoint`, having checked all of it.
+
+    Raises UnexpectedShape, TooManyTexts, or what a JsonReader raises.
+    """
+    reader = JsonReader.at_start_of(body)
+    texts = _read_request(reader, "", endpoint, roles)
+    reader.expect_end()
+    return texts
+
+
+def texts_of_frame(frame: bytes, roles: AbstractSet[str]) -> RequestTexts:
+    """Find the texts in a WebSocket frame that asks for a response.
+
+    The request stands in the event itself, as the Responses API has it; some
+    clients wrap it in a member `response`, as the Realtime API does. Raises
+    OtherEvent if it is another event, and whatever `texts_of_body` raises.
+    """
+    reader = JsonReader.at_start_of(frame)
+    request, pointer, event = reader.bookmark(), "", None
+    for key in reader.members({"type", "response"}):
+        if key == "type":
+            event = reader.name()
+        elif reader.is_at_object:
+            request, pointer = reader.bookmark(), "/response"
+    reader.expect_end()
+    if event != "response.create":
+        raise OtherEvent
+    return _read_request(request, pointer, "responses", roles)
+
+
+def _read_request(
+    reader: JsonReader, pointer: str, endpoint: str, roles: AbstractSet[str]
+) -> RequestTexts:
+    if not reader.is_at_object:
+        raise UnexpectedShape
+    member, find_places = _ENDPOINTS[endpoint]
+    model: str | None = ""
+    places: tuple[TextPlace, ...] = ()
+    for key in reader.members({"model", member}):
+        if key == "model":
+            model = reader.name()
+        else:
+            places = _at_most(MOST_TEXTS, find_places(reader, f"{pointer}/{member}", roles))
+    if model is None:
+        raise UnexpectedShape
+    return RequestTexts(model, places)
+
+
+def _at_most(count: int, found: Iterator[TextPlace]) -> tuple[TextPlace, ...]:
+    places = tuple(itertools.islice(found, count))
+    for _ in found:
+        raise TooManyTexts
+    return places
+
+
+def _chat_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> Iterator[TextPlace]:
+    for index in reader.elements():
+        role = content = None
+        for key in reader.members({"role", "content"}):
+            if key == "role":
+                role = reader.name()
+            else:
+                content = reader.string() or reader.bookmark()
+        if content is not None and role is not None and role in roles:
+            yield from _content_places(content, f"{pointer}/{index}/content", role, {"text"})
+
+
+def _responses_places(
+    reader: JsonReader, pointer: str, roles: AbstractSet[str]
+) -> Iterator[TextPlace]:
+    if literal := reader.string():
+        if "user" in roles:
+            yield TextPlace(pointer, "user", literal)
+        return
+    for index in reader.elements():
+        yield from _item_places(reader, f"{pointer}/{index}", roles)
+
+
+def _item_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> Iterator[TextPlace]:
+    # An item without a type is a message; a reference has no content.
+    kind: str | None = "message"
+    role = content = output = None
+    for key in reader.members({"type", "role", "content", "output"}):
+        match key:
+            case "type":
+                kind = reader.name()
+            case "role":
+                role = reader.name()
+            case "content":
+                content = reader.string() or reader.bookmark()
+            case _:
+                output = reader.string() or reader.bookmark()
+    if kind == "function_call_output":
+        role, content, pointer = "tool", output, f"{pointer}/output"
+    elif kind == "message":
+        pointer = f"{pointer}/content"
+    else:
+        return
+    if content is not None and role is not None and role in roles:
+        yield from _content_places(content, pointer, role, {"input_text", "output_text"})
+
+
+def _completions_places(
+    reader: JsonReader, pointer: str, roles: AbstractSet[str]
+) -> Iterator[TextPlace]:
+    if "user" not in roles:
+        return
+    if literal := reader.string():
+        yield TextPlace(pointer, "user", literal)
+        return
+    for index in reader.elements():
+        if literal := reader.string():
+            yield TextPlace(f"{pointer}/{index}", "user", literal)
+
+
+def _content_places(
+    content: Span | JsonReader, pointer: str, role: str, kinds: AbstractSet[str]
+) -> Iterator[TextPlace]:
+    if isinstance(content, Span):
+        yield TextPlace(pointer, role, content)
+        return
+    for index in content.elements():
+        kind = text = None
+        for key in content.members({"type", "text"}):
+            if key == "type":
+                kind = content.name()
+            else:
+                text = content.string()
+        if text is not None and kind in kinds:
+            yield TextPlace(f"{pointer}/{index}/text", role, text)
+
+
+_PlaceFinder = Callable[[JsonReader, str, AbstractSet[str]], Iterator[TextPlace]]
+
+_ENDPOINTS: Mapping[str, tuple[str, _PlaceFinder]] = {
+    "chat": ("messages", _chat_places),
+    "responses": ("input", _responses_places),
+    "completions": ("prompt", _completions_places),
+}
