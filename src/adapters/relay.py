@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from ..domain.tracing import trace_id
 from .asgi import Receive, Scope, Send, request_head
 from .compression_workers import CompressionWorkers
 from .downstream import ClientLeft, Downstream
+
+_log = logging.getLogger(__name__)
 
 
 @frozen
@@ -95,6 +98,10 @@ class Relay:
             await downstream.refuse(error)
         except ClientLeft:
             pass
+        except Exception:
+            _log.exception("A request could not be relayed")
+            exchange.error = ProxyError.code
+            await downstream.refuse(ProxyError("The proxy failed to relay this request."))
         except asyncio.CancelledError:
             # The watcher cancels when the client leaves; anybody else means it.
             if not downstream.has_left:
