@@ -1,6 +1,7 @@
 """The connections to upstreams that are open, and which of them is free."""
 
 import asyncio
+import math
 import ssl
 
 import httpx
@@ -18,7 +19,11 @@ class ConnectionPool:
     def __init__(self, ssl_context: ssl.SSLContext, limits: httpx.Limits) -> None:
         self._ssl_context = ssl_context
         self._max_connections = limits.max_connections
-        self._max_idle = limits.max_keepalive_connections
+        self._max_idle = (
+            math.inf
+            if limits.max_keepalive_connections is None
+            else limits.max_keepalive_connections
+        )
         self._idle_seconds = limits.keepalive_expiry
         self._slots = asyncio.Semaphore(limits.max_connections) if limits.max_connections else None
         self._taken = 0
@@ -53,7 +58,7 @@ class ConnectionPool:
         if not connection.end():
             return
         self._idle[connection] = asyncio.get_running_loop().time()
-        if self._is_closed or self._max_idle is not None and len(self._idle) > self._max_idle:
+        if self._is_closed or len(self._idle) > self._max_idle:
             self._drop_oldest()
         elif self._sweep is None:
             self._schedule_sweep()
@@ -66,10 +71,10 @@ class ConnectionPool:
         while self._idle:
             self._drop_oldest()
 
-    async def _take_slot(self, timeout: float | None) -> None:
+    async def _take_slot(self, pool_timeout: float | None) -> None:
         if self._slots is not None:
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(pool_timeout):
                     await self._slots.acquire()
             except TimeoutError:
                 raise httpx.PoolTimeout("no connection became free in time") from None
@@ -95,9 +100,9 @@ class ConnectionPool:
             while self._idle and self._taken + len(self._idle) > self._max_connections:
                 self._drop_oldest()
 
-    async def _connect(self, origin: Origin, timeout: float | None) -> UpstreamConnection:
+    async def _connect(self, origin: Origin, connect_timeout: float | None) -> UpstreamConnection:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(connect_timeout):
                 try:
                     return await self._open(origin)
                 except OSError:
@@ -109,17 +114,12 @@ class ConnectionPool:
             raise httpx.ConnectError(str(error)) from error
 
     async def _open(self, origin: Origin) -> UpstreamConnection:
-        connection = UpstreamConnection(origin)
-        try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: connection,
-                origin.host,
-                origin.port,
-                ssl=self._ssl_context if origin.scheme == "https" else None,
-            )
-        except BaseException:
-            connection.abort()
-            raise
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: UpstreamConnection(origin),
+            origin.host,
+            origin.port,
+            ssl=self._ssl_context if origin.scheme == "https" else None,
+        )
         return connection
 
     def _has_expired(self, since: float) -> bool:

@@ -12,7 +12,6 @@ import httpx
 
 from .connection_pool import ConnectionPool
 from .outgoing_request import OutgoingRequest
-from .upstream_answer import Answer
 from .upstream_connection import Origin, UpstreamConnection
 
 DEFAULT_LIMITS = httpx.Limits(keepalive_expiry=30.0)
@@ -61,18 +60,12 @@ class NativeTransport(httpx.AsyncBaseTransport):
             connect_timeout=timeouts.get("connect"),
             fresh=fresh,
         )
-        exchange = _Exchange(self._pool, connection, timeouts.get("read"))
+        exchange = _Exchange(self._pool, connection, outgoing, timeouts)
         try:
-            exchange.send(outgoing, timeouts.get("write"))
-            return _response(await exchange.head(), exchange)
+            return await exchange.response()
         except (httpx.ReadError, httpx.RemoteProtocolError):
-            is_stale = connection.is_reused and not exchange.has_answer_begun
-            await exchange.aclose()
-            if fresh or not (is_stale and outgoing.is_repeatable):
+            if fresh or not (exchange.was_stale and outgoing.is_repeatable):
                 raise
-        except BaseException:
-            await exchange.aclose()
-            raise
         return await self._exchange(origin, outgoing, timeouts, fresh=True)
 
 
@@ -80,33 +73,43 @@ class _Exchange(httpx.AsyncByteStream):
     """One request on its connection, and the body of the answer to it."""
 
     def __init__(
-        self, pool: ConnectionPool, connection: UpstreamConnection, read_timeout: float | None
+        self,
+        pool: ConnectionPool,
+        connection: UpstreamConnection,
+        outgoing: OutgoingRequest,
+        timeouts: Timeouts,
     ) -> None:
         self._pool = pool
         self._connection = connection
-        self._read_timeout = read_timeout
+        self._answer = connection.begin(outgoing.method)
+        self._outgoing = outgoing
+        self._read_timeout = timeouts.get("read")
+        self._write_timeout = timeouts.get("write")
         self._upload: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    def send(self, outgoing: OutgoingRequest, write_timeout: float | None) -> None:
-        """Begin to send; the answer may come before the request's end."""
-        connection = self._connection
-        connection.begin(outgoing.method)
-        connection.write(outgoing.head, outgoing.start)
-        if outgoing.is_whole and not connection.is_writing_paused:
-            return
-        connection.is_sending = True
-        self._upload = asyncio.create_task(outgoing.send_rest(connection, write_timeout))
-        self._upload.add_done_callback(self._on_upload_done)
-
-    async def head(self) -> Answer:
-        """The answer, without its body as yet."""
-        return await self._connection.head(self._read_timeout)
+    async def response(self) -> httpx.Response:
+        """Send the request and wait for the head of the answer."""
+        try:
+            self._send()
+            await self._connection.head(self._read_timeout)
+        except BaseException:
+            await self.aclose()
+            raise
+        return httpx.Response(
+            status_code=self._answer.status,
+            headers=self._answer.fields,
+            stream=self,
+            extensions={
+                "http_version": b"HTTP/" + self._answer.http_version.encode(),
+                "reason_phrase": self._answer.reason,
+            },
+        )
 
     @property
-    def has_answer_begun(self) -> bool:
-        """Whether any byte came back."""
-        return self._connection.answer.has_begun
+    def was_stale(self) -> bool:
+        """Whether the connection was a kept one, and nothing came back on it."""
+        return self._connection.is_reused and not self._answer.has_begun
 
     def __aiter__(self) -> "_Exchange":
         return self
@@ -129,23 +132,21 @@ class _Exchange(httpx.AsyncByteStream):
             self._upload.cancel()
             await asyncio.wait((self._upload,))
 
+    def _send(self) -> None:
+        connection, outgoing = self._connection, self._outgoing
+        connection.write(outgoing.head, outgoing.start)
+        if outgoing.is_whole and not connection.is_writing_paused:
+            return
+        # The answer may come before the request's end.
+        connection.is_sending = True
+        self._upload = asyncio.create_task(outgoing.send_rest(connection, self._write_timeout))
+        self._upload.add_done_callback(self._on_upload_done)
+
     def _on_upload_done(self, upload: asyncio.Task[None]) -> None:
         if upload.cancelled():
             self._connection.fail(httpx.WriteError("the request was broken off"))
         elif error := upload.exception():
             self._connection.fail(error)
-
-
-def _response(answer: Answer, exchange: _Exchange) -> httpx.Response:
-    return httpx.Response(
-        status_code=answer.status,
-        headers=answer.fields,
-        stream=exchange,
-        extensions={
-            "http_version": b"HTTP/" + answer.http_version.encode(),
-            "reason_phrase": answer.reason,
-        },
-    )
 
 
 def _origin(url: httpx.URL) -> Origin:

@@ -68,10 +68,8 @@ class OutgoingRequest:
         connection.sent()
 
     def _framed(self, piece: bytes) -> tuple[bytes, ...]:
-        if self._unsent is None:
-            return (b"%x\r\n" % len(piece), piece, b"\r\n")
         self._count(piece)
-        return (piece,)
+        return (b"%x\r\n" % len(piece), piece, b"\r\n") if self._unsent is None else (piece,)
 
     def _finish(self, connection: UpstreamConnection) -> None:
         if self._unsent is None:
@@ -80,7 +78,8 @@ class OutgoingRequest:
             raise httpx.LocalProtocolError("the body is shorter than its Content-Length")
 
     def _count(self, piece: bytes) -> None:
-        assert self._unsent is not None
+        if self._unsent is None:
+            return
         self._unsent -= len(piece)
         if self._unsent < 0:
             raise httpx.LocalProtocolError("the body is longer than its Content-Length")

@@ -6,6 +6,7 @@ cookies (in time quadratic in the number of header fields) and re-encodes paths.
 
 from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
+from typing import cast
 
 import httpx
 
@@ -121,9 +122,8 @@ class _AnswerBody:
     """The body of an answer as it arrives, its failures in the words of the domain."""
 
     def __init__(self, response: httpx.Response) -> None:
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        self._stream = response.stream
-        self._pieces = aiter(response.stream)
+        self._stream = cast("httpx.AsyncByteStream", response.stream)
+        self._pieces = aiter(self._stream)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -5,6 +5,7 @@ refused rather than guessed at.
 """
 
 from collections import deque
+from typing import Self
 
 import httptools
 import httpx
@@ -38,12 +39,20 @@ class Answer:
         self._pieces: deque[bytes] = deque()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
+    @classmethod
+    def to_nothing(cls) -> Self:
+        """What a connection expects on which nothing was asked: any byte is too much."""
+        answer = cls("")
+        answer.is_complete = True
+        answer.close()
+        return answer
+
     def feed(self, data: bytes) -> None:
         """Take what arrived; raises httpx.RemoteProtocolError if it is no HTTP answer."""
-        self.has_begun = True
-        if self._parser is None:
+        if self._parser is None or self.is_complete:
             self.has_surplus = True
             return
+        self.has_begun = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

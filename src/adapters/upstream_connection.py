@@ -30,6 +30,8 @@ class UpstreamConnection(asyncio.Protocol):
     through `fail`, and nothing here outlives the socket.
     """
 
+    _transport: asyncio.Transport
+
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.is_lost = False
@@ -37,8 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_sending = False
         """Whether the request is still on its way; until its end no answer is late."""
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._answer: Answer | None = None
+        self._answer = Answer.to_nothing()
         self._failure: BaseException | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
@@ -51,41 +52,41 @@ class UpstreamConnection(asyncio.Protocol):
 
     # The exchange.
 
-    def begin(self, method: str) -> None:
+    def begin(self, method: str) -> Answer:
         """Expect the answer to a request of this method."""
         self._answer = Answer(method)
+        return self._answer
 
-    async def head(self, timeout: float | None) -> Answer:
-        """The answer, as soon as its head is there."""
-        while not self.answer.has_head:
-            await self._more_of_the_answer(timeout)
-        return self.answer
+    async def head(self, read_timeout: float | None) -> None:
+        """Wait until the answer's head is there."""
+        while not self._answer.has_head:
+            await self._more_of_the_answer(read_timeout)
 
-    async def piece(self, timeout: float | None) -> bytes | None:
+    async def piece(self, read_timeout: float | None) -> bytes | None:
         """The next piece of the answer's body; None at its end."""
-        while (piece := self.answer.take()) is None:
-            if self.answer.is_complete:
+        while (piece := self._answer.take()) is None:
+            if self._answer.is_complete:
                 return None
-            await self._more_of_the_answer(timeout)
-        if self._is_reading_paused and self.answer.buffered_bytes == 0:
+            await self._more_of_the_answer(read_timeout)
+        if self._is_reading_paused and self._answer.buffered_bytes == 0:
             self._is_reading_paused = False
-            self.transport.resume_reading()
+            self._transport.resume_reading()
         return piece
 
     def write(self, *parts: bytes) -> None:
         """Send `parts` as soon as the socket takes them."""
-        self.transport.writelines(parts)
+        self._transport.writelines(parts)
 
-    async def drain(self, timeout: float | None) -> None:
+    async def drain(self, write_timeout: float | None) -> None:
         """Wait until there is room to write, for as long as bytes keep leaving."""
         while self.is_writing_paused and not self.is_lost:
-            unsent = self.transport.get_write_buffer_size()
+            unsent = self._transport.get_write_buffer_size()
             self._writer = self._loop.create_future()
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(write_timeout):
                     await self._writer
             except TimeoutError:
-                if self.transport.get_write_buffer_size() >= unsent:
+                if self._transport.get_write_buffer_size() >= unsent:
                     raise httpx.WriteTimeout("the request was not taken in time") from None
             finally:
                 self._writer = None
@@ -106,12 +107,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, whatever is on its way."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
     def end(self) -> bool:
         """End the exchange; tells whether the connection is fit for another."""
-        answer, self._answer = self.answer, None
+        answer = self._answer
         answer.close()
         is_fit = (
             answer.is_taken
@@ -119,28 +119,16 @@ class UpstreamConnection(asyncio.Protocol):
             and not answer.has_surplus
             and not self.is_sending
             and not self.is_lost
-            and self.transport.get_write_buffer_size() == 0
+            and self._transport.get_write_buffer_size() == 0
         )
         if not is_fit:
             self.abort()
         return is_fit
 
     @property
-    def answer(self) -> Answer:
-        """The answer of the exchange that was begun."""
-        assert self._answer is not None
-        return self._answer
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The connected socket."""
-        assert self._transport is not None
-        return self._transport
-
-    @property
     def has_ended(self) -> bool:
         """Whether the other side closed it, or sent what nobody asked for."""
-        return self.is_lost or _is_readable(self.transport.get_extra_info("socket").fileno())
+        return self.is_lost or _is_readable(self._transport.get_extra_info("socket").fileno())
 
     # Called by the event loop.
 
@@ -149,21 +137,20 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
-        if answer is None:
-            self.abort()
-            return
         try:
             answer.feed(data)
         except httpx.RemoteProtocolError as error:
             self.fail(error)
             return
-        if answer.buffered_bytes > HIGH_WATER and not self._is_reading_paused:
+        if answer.has_surplus:
+            self.abort()
+        elif answer.buffered_bytes > HIGH_WATER and not self._is_reading_paused:
             self._is_reading_paused = True
-            self.transport.pause_reading()
+            self._transport.pause_reading()
         _wake(self._reader)
 
     def eof_received(self) -> None:
-        if self._answer is not None and not self._answer.is_complete:
+        if not self._answer.is_complete:
             try:
                 self._answer.end(in_order=self._ended_in_order())
             except httpx.RemoteProtocolError as error:
@@ -176,9 +163,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_lost = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._answer is not None and not self._answer.is_complete:
-            error = httpx.WriteError if self.is_sending else httpx.ReadError
-            self.fail(error(str(exc or "the connection was lost")))
+        error = httpx.WriteError if self.is_sending else httpx.ReadError
+        self.fail(error(str(exc or "the connection was lost")))
 
     def pause_writing(self) -> None:
         self.is_writing_paused = True
@@ -189,11 +175,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Waiting.
 
-    async def _more_of_the_answer(self, timeout: float | None) -> None:
+    async def _more_of_the_answer(self, read_timeout: float | None) -> None:
         if self._failure is not None:
             raise self._failure
         self._reader = self._loop.create_future()
-        self._read_timeout = timeout
+        self._read_timeout = read_timeout
         self._set_deadline()
         try:
             await self._reader
@@ -233,7 +219,7 @@ class UpstreamConnection(asyncio.Protocol):
         RFC 9112 section 9.8: such an end counts only with a closure alert, after
         which reading gives an end of file rather than a wish for more bytes.
         """
-        ssl_object: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        ssl_object: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
         if ssl_object is None:
             return True
         try:
