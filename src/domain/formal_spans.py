@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import regex
 from attrs import frozen
 
-from .spans import BLANK_LINES, Span
+from .text_spans import BLANK_LINES, Span
 
 # CommonMark 0.31 section 4.5, except that a fence may also stand in a list or
 # a block quote: what comes before it on its line is counted as indentation.
@@ -132,7 +132,7 @@ _AFTER_INNER = {
 _OPENING_BRACKET = regex.compile(r"[\[{]")
 
 
-def json_spans(text: str) -> Iterator[Span]:
+def embedded_json_spans(text: str) -> Iterator[Span]:
     """Each object or array of RFC 8259, the outermost and first where several would do."""
     ends: dict[int, int | None] = {}
     position = 0

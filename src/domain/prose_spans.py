@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import regex
 
-from .spans import BLANK_LINES, Span
+from .text_spans import BLANK_LINES, Span
 
 # East and South-East Asian scripts write on without a space, so a letter beside
 # a number or a mark says less there than in "10kg" or in "don't".

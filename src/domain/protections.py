@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 import regex
 from attrs import frozen
 
-from .formal_spans import code_spans, json_spans, url_spans
+from .formal_spans import code_spans, embedded_json_spans, url_spans
 from .prose_spans import number_spans, quotation_spans
-from .spans import Span, merged
+from .text_spans import Span, merged
 
 
 @frozen
@@ -90,7 +90,7 @@ def _tag_spans(text: str) -> Iterator[Span]:
 
 _FINDERS: dict[str, Callable[[str], Iterable[Span]]] = {
     "code": code_spans,
-    "json": json_spans,
+    "json": embedded_json_spans,
     "urls": url_spans,
     "numbers": number_spans,
     "quotes": quotation_spans,
