@@ -91,10 +91,11 @@ class Container(containers.DeclarativeContainer):
     compression: providers.Provider[CompressionWorkers] = providers.Singleton(
         CompressionWorkers, vocabularies.provided.tokenizer_for
     )
+    access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)
     relay: providers.Provider[Relay] = providers.Singleton(
         Relay,
         providers.Callable(_relay_settings, settings),
-        providers.Callable(_access, settings),
+        access,
         upstream,
         compression,
         log,

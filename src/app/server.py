@@ -6,6 +6,7 @@ from typing import Any
 import uvicorn
 
 from ..adapters.server_logs import configure_logging
+from ..adapters.server_protocol import GuardedProtocol
 from .application import create_app
 from .container import Container
 from .settings import Settings
@@ -26,7 +27,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": "httptools",
+        "http": GuardedProtocol,
         "ws": "websockets-sansio",
         "loop": "asyncio" if sys.platform == "win32" else "uvloop",
         "lifespan": "on",

@@ -1,6 +1,7 @@
 """The settings: one frozen value, read once from the environment, every problem named at once."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -86,7 +87,7 @@ def _key(text: str) -> Secret:
 
 
 def _keys(text: str) -> tuple[Secret, ...]:
-    return tuple(_key(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(_key(part) for part in re.split(r"[,\s]+", text) if part)
 
 
 def _compression_ratio(text: str) -> str:
@@ -165,7 +166,7 @@ class Settings:
         _keys,
         is_secret=True,
         shown_default="unset",
-        allowed="keys of visible ASCII characters, separated by commas",
+        allowed="keys of visible ASCII characters, separated by commas or white space",
         meaning="The keys that callers must present to use the proxy.",
     )
     proxy_open: bool = _setting(

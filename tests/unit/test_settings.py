@@ -121,7 +121,7 @@ class TestSecrets:
         settings = Settings.from_env(
             {
                 "OPENAI_API_KEY": "sk-canary",
-                "PROXY_API_KEYS": "canary-one, canary-two",
+                "PROXY_API_KEYS": "canary-one,\ncanary-two\n",
                 "COMPRESSION_SALT": "canary-salt",
             }
         )
