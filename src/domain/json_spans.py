@@ -57,17 +57,18 @@ class JsonReader:
     >>> reader.expect_end()
     """
 
-    __slots__ = ("_at", "_text")
+    __slots__ = ("_at", "_text", "_window_bytes")
 
-    def __init__(self, text: bytes, at: int = 0) -> None:
+    def __init__(self, text: bytes, at: int, window_bytes: int) -> None:
         self._text = text
         self._at = at
+        self._window_bytes = window_bytes
 
     @classmethod
-    def at_start_of(cls, text: bytes) -> Self:
+    def at_start_of(cls, text: bytes, window_bytes: int = WINDOW_BYTES) -> Self:
         """The place of the outermost value of `text`, which must be UTF-8."""
-        _check_utf8(text)
-        reader = cls(text)
+        _check_utf8(text, window_bytes)
+        reader = cls(text, 0, window_bytes)
         reader._pass_space()
         return reader
 
@@ -77,7 +78,7 @@ class JsonReader:
 
     def bookmark(self) -> "JsonReader":
         """A reader at the same place, to come back to it."""
-        return JsonReader(self._text, self._at)
+        return JsonReader(self._text, self._at, self._window_bytes)
 
     def expect_end(self) -> None:
         """Raise NotJson unless the text ends here."""
@@ -182,7 +183,7 @@ class JsonReader:
         return found
 
     def _take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        window_end = self._at + WINDOW_BYTES
+        window_end = self._at + self._window_bytes
         found = pattern.match(self._text, self._at, window_end)
         if found is not None:
             self._at = found.end()
@@ -195,7 +196,7 @@ class JsonReader:
             self._at = end
 
     def _end_of(self, pattern: re.Pattern[bytes], at: int) -> int:
-        found = pattern.match(self._text, at, at + WINDOW_BYTES)
+        found = pattern.match(self._text, at, at + self._window_bytes)
         return at if found is None else found.end()
 
 
@@ -229,14 +230,14 @@ def splice(text: bytes, replacements: Iterable[tuple[Span, bytes]]) -> bytes:
     return b"".join(pieces)
 
 
-def _check_utf8(text: bytes) -> None:
+def _check_utf8(text: bytes, window_bytes: int) -> None:
     if text.isascii():
         return
     view, at = memoryview(text), 0
     try:
         while at < len(text):
-            is_last = at + WINDOW_BYTES >= len(text)
-            _, length = codecs.utf_8_decode(view[at : at + WINDOW_BYTES], "strict", is_last)
+            is_last = at + window_bytes >= len(text)
+            _, length = codecs.utf_8_decode(view[at : at + window_bytes], "strict", is_last)
             at += length
     except UnicodeDecodeError as error:
         raise NotJson from error
