@@ -7,6 +7,7 @@ from ..domain.errors import ProxyError, RequestTooLarge
 from ..domain.headers import response_headers
 from ..domain.ports import UpstreamResponse
 from .asgi import Receive, Send
+from .keep_alive import is_event_stream, with_keep_alive
 
 
 class ClientLeft(Exception):
@@ -76,11 +77,17 @@ class Downstream:
         """There is no body, or no more of it: watch for the client's leaving from now on."""
         self._watcher = asyncio.create_task(self._watch())
 
-    async def relay(self, answer: UpstreamResponse) -> None:
-        """Hand on `answer`, each chunk as it arrives."""
+    async def relay(self, answer: UpstreamResponse, *, keep_alive_seconds: float = 0) -> None:
+        """Hand on `answer`, each chunk as it arrives.
+
+        Above 0, an event stream that is silent for `keep_alive_seconds` gets a comment.
+        """
         headers = response_headers(answer.headers, status=answer.status, is_head=self._is_head)
         await self._start(answer.status, headers)
-        async for chunk in answer.body:
+        chunks = answer.body
+        if keep_alive_seconds and is_event_stream(headers):
+            chunks = with_keep_alive(chunks, keep_alive_seconds)
+        async for chunk in chunks:
             self.bytes_sent += len(chunk)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._end()

@@ -38,6 +38,8 @@ class RelaySettings:
     """Longer bodies are never compressed, and never held in memory."""
     max_request_bytes: int | None = None
     max_concurrency: int = 1000
+    keep_alive_seconds: float = 0
+    """Silence after which an event stream gets a comment; 0 never."""
 
 
 @mutable
@@ -98,7 +100,7 @@ class Relay:
             await downstream.refuse(error)
         except ClientLeft:
             pass
-        except Exception:
+        except Exception:  # noqa: BLE001 whatever it was, the client gets an answer
             _log.exception("A request could not be relayed")
             exchange.error = ProxyError.code
             await downstream.refuse(ProxyError("The proxy failed to relay this request."))
@@ -127,7 +129,9 @@ class Relay:
             content_length=None if isinstance(body, bytes) else head.content_length,
         )
         async with self._upstream.send(request) as answer:
-            await exchange.downstream.relay(answer)
+            await exchange.downstream.relay(
+                answer, keep_alive_seconds=self._settings.keep_alive_seconds
+            )
 
     async def _body(self, exchange: _Exchange) -> bytes | AsyncIterator[bytes] | None:
         head, downstream = exchange.head, exchange.downstream

@@ -66,6 +66,7 @@ def _relay_settings(settings: Settings) -> RelaySettings:
         max_body_bytes=settings.compression_max_body_bytes,
         max_request_bytes=settings.max_request_bytes,
         max_concurrency=settings.max_concurrency,
+        keep_alive_seconds=settings.sse_keepalive_s,
     )
 
 

@@ -47,6 +47,11 @@ def seconds(value: str) -> float:
     return number
 
 
+def seconds_or_none(value: str) -> float:
+    """As `seconds`, or zero."""
+    return 0.0 if float(value) == 0 else seconds(value)
+
+
 def flag(value: str) -> bool:
     """True or false, in the usual spellings."""
     spellings = {"true": True, "1": True, "yes": True, "on": True}

@@ -239,7 +239,7 @@ class Settings:
         "auto",
         readers.choice("auto", "text", "json", "none"),
         allowed="auto, text, json or none",
-        meaning="Files and text, or JSON lines on stdout; auto means json on Cloud Run.",
+        meaning="Files and text, or JSON lines on stdout; on Cloud Run always the latter.",
     )
     log_dir: str = _setting(
         ".",
@@ -277,6 +277,13 @@ class Settings:
         shown_default="unset",
         allowed="a whole number of at least 0",
         meaning="Longer request bodies are answered 413.",
+    )
+    sse_keepalive_s: float = _setting(
+        0.0,
+        readers.seconds_or_none,
+        shown_default="0 (off)",
+        allowed="a number of seconds, 0 for off",
+        meaning="A silent event stream gets a comment after so long.",
     )
     shutdown_grace_s: float = _setting(
         8.0,
@@ -358,8 +365,8 @@ class Settings:
 
     @property
     def logs_as_json(self) -> bool:
-        """Whether log lines are JSON objects on stdout."""
-        return self.log_format == "json" or (self.log_format == "auto" and self.on_platform)
+        """Whether log lines are JSON objects on stdout. On Cloud Run files are instance memory."""
+        return self.log_format == "json" or (self.log_format != "none" and self.on_platform)
 
     @property
     def logs_content(self) -> bool:
