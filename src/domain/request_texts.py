@@ -70,9 +70,10 @@ def texts_of_frame(frame: bytes, roles: AbstractSet[str]) -> RequestTexts:
 
     The request stands in the event itself, as the Responses API has it; some
     clients wrap it in a member `response`, as the Realtime API does. Raises
-    OtherEvent if it is another event, and whatever `texts_of_body` raises.
+    OtherEvent for any other event, and whatever `texts_of_body` raises.
     """
     reader = JsonReader.at_start_of(frame)
+    _expect_object(reader)
     request, pointer, event = reader.bookmark(), "", None
     for key in reader.members({"type", "response"}):
         if key == "type":
@@ -88,8 +89,7 @@ def texts_of_frame(frame: bytes, roles: AbstractSet[str]) -> RequestTexts:
 def _read_request(
     reader: JsonReader, pointer: str, endpoint: str, roles: AbstractSet[str]
 ) -> RequestTexts:
-    if not reader.is_at_object:
-        raise UnexpectedShape
+    _expect_object(reader)
     member, find_places = _ENDPOINTS[endpoint]
     model: str | None = ""
     places: tuple[TextPlace, ...] = ()
@@ -101,6 +101,12 @@ def _read_request(
     if model is None:
         raise UnexpectedShape
     return RequestTexts(model, places)
+
+
+def _expect_object(reader: JsonReader) -> None:
+    if not reader.is_at_object:
+        reader.skip()
+        raise UnexpectedShape
 
 
 def _at_most(count: int, found: Iterator[TextPlace]) -> tuple[TextPlace, ...]:
