@@ -31,7 +31,7 @@ async def _complete_chat(exchange: Exchange) -> None:
     try:
         asked: dict[str, Any] = json.loads(bytes(exchange.request.body))
         said = [_text(message["content"]) for message in asked["messages"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         await _send_json(exchange, _INVALID, status=400)
         return
     if asked.get("stream"):

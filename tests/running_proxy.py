@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from attrs import define
 
@@ -71,6 +72,12 @@ class RunningProxy:
         """Send SIGTERM and wait for the end; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_seconds)
+
+
+class StartProxy(Protocol):
+    """The fixture that starts the command with settings of the test's own."""
+
+    def __call__(self, **settings: str) -> RunningProxy: ...
 
 
 @contextmanager

@@ -6,15 +6,13 @@ settings start their own. `UPSTREAM_TRANSPORT=httpx pytest` runs them all over
 the other transport.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from tests.raw_client import RawClient, connected
-from tests.running_proxy import RunningProxy, running_proxy
+from tests.running_proxy import RunningProxy, StartProxy, running_proxy
 from tests.scripted_upstream import ScriptedUpstream
-
-StartProxy = Callable[..., RunningProxy]
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +22,11 @@ def _the_upstream() -> Iterator[ScriptedUpstream]:
 
 
 @pytest.fixture
-def upstream(_the_upstream: ScriptedUpstream) -> ScriptedUpstream:
+def upstream(_the_upstream: ScriptedUpstream) -> Iterator[ScriptedUpstream]:
     """The upstream, with nothing scripted and nothing received."""
     _the_upstream.forget()
-    return _the_upstream
+    yield _the_upstream
+    _the_upstream.forget()
 
 
 @pytest.fixture(scope="session")
