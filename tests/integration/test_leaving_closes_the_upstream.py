@@ -1,0 +1,184 @@
+"""A client that goes away ends its upstream request at once, whatever was going on."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.raw_client import RawClient, connected, request
+from tests.running_proxy import RunningProxy, StartProxy
+from tests.scripted_upstream import (
+    CHUNKED,
+    EVENT_STREAM,
+    Exchange,
+    ScriptedUpstream,
+    event,
+    head,
+    receive,
+    stall,
+)
+
+CEILING_SECONDS = 1.0
+LARGE = 64 * 1024 * 1024
+
+Leave = Callable[[RawClient], None]
+leaving_either_way = pytest.mark.parametrize(
+    "leave", [RawClient.close, RawClient.reset], ids=["with FIN", "with RST"]
+)
+
+
+def _seconds_to_close(client: RawClient, leave: Leave, upstream: ScriptedUpstream) -> float:
+    departure = upstream.requests[-1].departure
+    left_at = time.monotonic()
+    leave(client)
+    departure.wait()
+    return departure.at - left_at
+
+
+@leaving_either_way
+def test_before_the_answer_begins(
+    client: RawClient, upstream: ScriptedUpstream, leave: Leave
+) -> None:
+    upstream.plays(receive(), stall())
+    client.send(request(b"GET", b"/v1/models"))
+    upstream.next_request()
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+
+
+@leaving_either_way
+def test_while_a_posted_request_is_being_answered(
+    client: RawClient, upstream: ScriptedUpstream, leave: Leave
+) -> None:
+    upstream.plays(receive(), stall())
+    client.send(request(b"POST", b"/v1/chat/completions", body=b'{"messages": []}'))
+    upstream.next_request().wait_until_read()
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+
+
+@leaving_either_way
+def test_in_mid_stream(client: RawClient, upstream: ScriptedUpstream, leave: Leave) -> None:
+    upstream.plays(receive(), head(200, EVENT_STREAM), event(b"first"), stall())
+    client.send(request(b"POST", b"/v1/responses", body=b"{}"))
+    _, headers = client.receive_head()
+    assert next(client.pieces(headers)) == b"data: first\n\n"
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+
+
+async def _pour(exchange: Exchange) -> None:
+    while True:
+        await exchange.send(bytes(64 * 1024))
+
+
+@leaving_either_way
+def test_in_mid_download(client: RawClient, upstream: ScriptedUpstream, leave: Leave) -> None:
+    upstream.plays(receive(), head(200, [(b"Content-Length", b"%d" % LARGE)]), _pour)
+    client.send(request(b"GET", b"/v1/files/file-1/content"))
+    _, headers = client.receive_head()
+    next(client.pieces(headers))
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+
+
+LENGTH = [(b"Content-Length", b"%d" % LARGE)]
+LENGTH_OF_CHAT = [(b"Content-Length", b"1000")]
+UNFINISHED_UPLOADS = {
+    "by length": request(b"POST", b"/v1/files", LENGTH) + b"part",
+    "between chunks": request(b"POST", b"/v1/files", CHUNKED) + b"4\r\npart\r\n",
+    "within a chunk": request(b"POST", b"/v1/files", CHUNKED) + b"ff\r\npart",
+    "before the last chunk's end": request(b"POST", b"/v1/files", CHUNKED) + b"4\r\npart\r\n0\r\n",
+}
+
+
+@leaving_either_way
+@pytest.mark.parametrize("sent", UNFINISHED_UPLOADS.values(), ids=UNFINISHED_UPLOADS)
+def test_in_mid_upload_the_request_is_never_completed(
+    client: RawClient, upstream: ScriptedUpstream, leave: Leave, sent: bytes
+) -> None:
+    client.send(sent)
+    received = upstream.next_request()
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+    received.wait_until_read()
+    assert not received.complete
+
+
+def test_a_bad_chunk_in_an_upload_never_completes_the_request(
+    client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    client.send(request(b"POST", b"/v1/files", CHUNKED) + b"4\r\npart\r\n")
+    received = upstream.next_request()
+    client.send(b"not a size\r\n")
+
+    received.departure.wait(CEILING_SECONDS)
+    received.wait_until_read()
+    assert not received.complete
+
+
+CUT_CHAT = request(b"POST", b"/v1/chat/completions", LENGTH_OF_CHAT) + b'{"messages": ['
+
+
+@leaving_either_way
+def test_in_mid_upload_of_a_body_to_be_compressed_nothing_is_sent(
+    start_proxy: StartProxy, upstream: ScriptedUpstream, leave: Leave
+) -> None:
+    compressing = start_proxy(COMPRESSION_RATIO="2")
+    with connected(compressing.address) as client:
+        client.send(CUT_CHAT)
+        time.sleep(0.1)
+        leave(client)
+
+    with connected(compressing.address) as other:
+        assert other.ask(b"GET", b"/v1/models").status == 200
+    assert [received.method for received in upstream.requests] == [b"GET"]
+
+
+def test_random_departures_leave_nothing_behind(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy()
+    upstream.otherwise_plays(_answer_get_and_stall_post)
+    _ask_models(proxy, 8)
+    before = proxy.open_descriptors()
+    cuts = random.Random(7)
+
+    threads = [
+        threading.Thread(target=_leave_at_random, args=(proxy, cuts.randrange(1 << 30), 75))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    _ask_models(proxy, 50)
+    assert proxy.open_descriptors() <= before + 40
+
+
+def _leave_at_random(proxy: RunningProxy, seed: int, times: int) -> None:
+    chance = random.Random(seed)
+    whole = request(b"POST", b"/v1/responses", body=bytes(1000))
+    for _ in range(times):
+        with connected(proxy.address) as client:
+            client.send(whole[: chance.randrange(1, 2 * len(whole))])
+            time.sleep(chance.random() * 0.01)
+            chance.choice([RawClient.close, RawClient.reset])(client)
+
+
+async def _answer_get_and_stall_post(exchange: Exchange) -> None:
+    await exchange.receive_body()
+    if exchange.request.method == b"GET":
+        await exchange.answer(204)
+    else:
+        await exchange.send_head(200, EVENT_STREAM)
+        await exchange.send_chunk(b"data: x\n\n")
+        await exchange.request.departure.noticed()
+
+
+def _ask_models(proxy: RunningProxy, times: int) -> None:
+    for _ in range(times):
+        with connected(proxy.address) as client:
+            assert client.ask(b"GET", b"/v1/models").status == 204
