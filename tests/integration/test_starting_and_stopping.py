@@ -1,0 +1,203 @@
+"""From the start with its settings, good and bad, to the end on SIGTERM."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.raw_client import RawClient, connected, request
+from tests.running_proxy import RunningProxy, StartProxy, run_command
+from tests.scripted_upstream import (
+    EVENT_STREAM,
+    ScriptedUpstream,
+    end_of_chunks,
+    event,
+    head,
+    receive,
+    stall,
+    until,
+)
+
+BAD_SETTINGS = {
+    "COMPRESSION_RATIO": "0.5",
+    "TOKENS_TO_KEEP_RATIO": "50%",
+    "PORT": "http",
+    "UPSTREAM_BASE_URL": "ftp://upstream.example",
+    "UPSTREAM_READ_TIMEOUT_S": "-1",
+    "COMPRESSION_ROLES": "user,nobody",
+    "PROXY_OPEN": "perhaps",
+    "MAX_CONCURRENCY": "0",
+}
+
+
+def test_every_problem_with_the_settings_is_told_at_once_a_line_each(tmp_path: Path) -> None:
+    started_at = time.monotonic()
+
+    ended = run_command(directory=tmp_path, settings=BAD_SETTINGS)
+
+    assert ended.returncode != 0
+    assert time.monotonic() - started_at < 6
+    for name, value in BAD_SETTINGS.items():
+        lines = [line for line in ended.stderr.splitlines() if f"{name}: " in line]
+        assert len(lines) == 1, ended.stderr
+        assert value in lines[0]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMPRESSION_RATIO", "0"),
+        ("COMPRESSION_RATIO", "nan"),
+        ("COMPRESSION_RATIO", "inf"),
+        ("TOKENS_TO_KEEP_RATIO", "0"),
+        ("TOKENS_TO_KEEP_RATIO", "1.1"),
+    ],
+)
+def test_a_ratio_out_of_its_range_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
+    ended = run_command(directory=tmp_path, settings={name: value})
+
+    assert ended.returncode != 0
+    assert f"{name}: {value} " in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_empty_settings_are_as_good_as_none(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(COMPRESSION_RATIO="", TOKENS_TO_KEEP_RATIO="", OPENAI_API_KEY="")
+
+    with connected(proxy.address) as client:
+        assert client.ask(b"GET", b"/v1/models").status == 200
+    assert upstream.requests[0].values(b"authorization") == []
+
+
+def test_health_answers_as_long_as_the_process_does(
+    proxy: RunningProxy, client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    got = client.ask(b"GET", b"/health")
+
+    assert (got.status, got.values(b"content-type")) == (200, [b"application/json"])
+    assert json.loads(got.body) == {"status": "healthy", "proxy_target": upstream.url}
+    assert upstream.requests == []
+    assert proxy.process.poll() is None
+
+
+def test_health_is_quick_while_the_upstream_is_silent(
+    proxy: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    upstream.plays(receive(), stall())
+    with connected(proxy.address) as waiting, connected(proxy.address) as client:
+        waiting.send(request(b"GET", b"/v1/models"))
+        upstream.next_request()
+        client.ask(b"GET", b"/health")
+
+        asked_at = time.monotonic()
+        assert client.ask(b"GET", b"/health").status == 200
+        assert time.monotonic() - asked_at < 0.05
+
+
+@pytest.mark.parametrize(
+    "path", [b"/docs", b"/schema", b"/openapi.json", b"/redoc", b"/favicon.ico"]
+)
+def test_there_are_no_pages_of_a_framework(
+    client: RawClient, upstream: ScriptedUpstream, path: bytes
+) -> None:
+    client.ask(b"GET", path)
+
+    assert upstream.requests[0].target == b"/v1" + path
+
+
+def test_an_idle_proxy_stops_at_once(start_proxy: StartProxy) -> None:
+    proxy = start_proxy()
+
+    stopped_at = time.monotonic()
+    code = proxy.terminate()
+
+    assert code in (0, 143, -15)
+    assert time.monotonic() - stopped_at < 2
+
+
+def test_a_stream_in_flight_is_finished_before_the_end(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy()
+    stopping = threading.Event()
+    upstream.plays(
+        head(200, EVENT_STREAM), event(b"1"), until(stopping), event(b"2"), end_of_chunks()
+    )
+    with connected(proxy.address) as client:
+        client.send(request(b"GET", b"/v1/responses/r?stream=true"))
+        _, headers = client.receive_head()
+        pieces = client.pieces(headers)
+        first = next(pieces)
+        proxy.process.terminate()
+        _wait_until_refused(proxy)
+        stopping.set()
+        rest = b"".join(pieces)
+
+    assert (first, rest) == (b"data: 1\n\n", b"data: 2\n\n")
+    assert proxy.process.wait(5) in (0, 143, -15)
+
+
+def _wait_until_refused(proxy: RunningProxy) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            with connected(proxy.address):
+                time.sleep(0.01)
+        except ConnectionRefusedError:
+            return
+    raise AssertionError("the port stayed open")
+
+
+def test_an_endless_stream_is_cut_visibly_when_the_grace_is_over(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(SHUTDOWN_GRACE_S="1")
+    upstream.plays(head(200, EVENT_STREAM), event(b"1"), stall())
+    with connected(proxy.address) as client:
+        client.send(request(b"GET", b"/v1/responses/r?stream=true"))
+        upstream.next_request()
+        stopped_at = time.monotonic()
+        proxy.process.terminate()
+        got = client.receive_answer()
+
+    assert (got.body, got.complete) == (b"data: 1\n\n", False)
+    assert proxy.process.wait(5) in (0, 143, -15)
+    assert time.monotonic() - stopped_at < 4
+
+
+def test_more_requests_than_allowed_at_once_are_told_to_come_again(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(MAX_CONCURRENCY="1")
+    upstream.plays(receive(), stall())
+    with connected(proxy.address) as waiting, connected(proxy.address) as client:
+        waiting.send(request(b"GET", b"/v1/models"))
+        upstream.next_request()
+        refused = client.ask(b"GET", b"/v1/models")
+        health = client.ask(b"GET", b"/health")
+
+    assert (refused.status, health.status) == (503, 200)
+    assert refused.values(b"retry-after") == [b"1"]
+    assert json.loads(refused.body)["error"]["code"] == "overloaded"
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["by length", "chunked"])
+def test_a_body_beyond_the_operators_limit_is_a_413(
+    start_proxy: StartProxy, upstream: ScriptedUpstream, *, is_chunked: bool
+) -> None:
+    proxy = start_proxy(MAX_REQUEST_BYTES="1000")
+    with connected(proxy.address) as client:
+        if is_chunked:
+            chunks = b"3e8\r\n" + bytes(1000) + b"\r\n1\r\nx\r\n0\r\n\r\n"
+            client.send(request(b"POST", b"/v1/x", [(b"Transfer-Encoding", b"chunked")], chunks))
+            got = client.receive_answer()
+        else:
+            got = client.ask(b"POST", b"/v1/x", body=bytes(1001))
+
+    assert got.status == 413
+    assert json.loads(got.body)["error"]["code"] == "request_too_large"
+    assert not any(received.complete for received in upstream.requests)
