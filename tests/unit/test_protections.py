@@ -4,13 +4,19 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import partial
 
 import pytest
 import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.json_documents import Object, Speller, spellers, texts, values
 
+from openai_proxy.adapters import tokenizer_for
+from openai_proxy.domain.compression import CompressedText, compress_text
+from openai_proxy.domain.keep_ratio import KeepRatio
 from openai_proxy.domain.protections import (
     PROTECTIONS,
     ProtectedText,
@@ -30,20 +36,11 @@ fragments = st.sampled_from([*CHARACTERS, *SEQUENCES.split(), "\n\n", "\n```", "
 hostile_texts = st.lists(fragments).map("".join)
 any_texts = st.text(st.characters(exclude_categories=())) | hostile_texts
 kinds = st.frozensets(st.sampled_from(PROTECTIONS))
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+json_values = st.lists(values(), max_size=5) | st.builds(
+    Object, st.lists(st.tuples(texts, values()), max_size=5).map(tuple)
 )
-json_documents = st.builds(
-    json.dumps,
-    st.lists(json_values) | st.dictionaries(st.text(), json_values),
-    ensure_ascii=st.booleans(),
-    indent=st.sampled_from([None, 2, "\t"]),
+json_documents = st.builds(Speller.spell, spellers, json_values).map(
+    lambda document: document.decode().strip(" \t\r\n")
 )
 
 
@@ -278,6 +275,7 @@ class TestUrls:
         assert protected(text, "urls") == found
 
 
+NUMBER = regex.compile(r"\p{N}+(?:[.,]\p{N}+)*")
 SPELT_NUMBERS = """
     42 -5 +5 −5 ±3 1,234.56 1.234,56 1'234 .5 1e-5 ½ 10² ٣٫١٤ १२३ ３
     50% 50％ 5‰ $1,234 -$5 $-5 €5 5€ ¥500 5,00€ #7 10kg 25°C 100µs 5кг 3個 12명 21st
@@ -298,11 +296,9 @@ class TestNumbers:
     @example("3 in fig.4")
     @example("3 or .5")
     def test_do_not_become_one_when_all_between_them_is_removed(self, text: str) -> None:
-        number = regex.compile(r"\p{N}+(?:[.,]\p{N}+)*")
-
         rest = "".join(protected(text, "numbers"))
 
-        assert number.findall(rest) == number.findall(text)
+        assert NUMBER.findall(rest) == NUMBER.findall(text)
 
     @pytest.mark.parametrize("number", SPELT_NUMBERS.split())
     def test_keep_sign_currency_and_unit(self, number: str) -> None:
@@ -414,3 +410,73 @@ class TestTags:
         others = kinds - {"tags"}
 
         assert protect(text, others) == ProtectedText(text, protected_spans(text, others))
+
+
+PROSE = ["The", "carrier", "said", "it", "would", "try", "again", "on", "the", "next", "working", "day", "and", "left", "a", "card.", ""]
+
+prose = st.lists(st.sampled_from(PROSE), min_size=10, max_size=40).map(" ".join)
+mixed_texts = st.lists(prose | fragments.filter("\ud800".__ne__), max_size=20).map(" ".join)
+keep_ratios = st.integers(1, 9).map(lambda tenths: KeepRatio(Fraction(tenths, 10)))
+compressors = st.builds(
+    partial,
+    st.just(compress_text),
+    keep_ratio=keep_ratios,
+    tokenizer=st.sampled_from(["gpt-4o", "gpt-4"]).map(tokenizer_for),
+    strategy=st.sampled_from(["uniform", "words", "weighted"]),
+)
+Compressor = Callable[..., CompressedText]
+
+
+def contains_in_order(text: str, parts: Iterable[str]) -> bool:
+    position = 0
+    for part in parts:
+        position = text.find(part, position) + len(part)
+        if position < len(part):
+            return False
+    return True
+
+
+class TestCompressingWithProtections:
+    @given(compressors, mixed_texts, kinds)
+    def test_keeps_every_protected_span_in_order(
+        self, compress: Compressor, text: str, kinds: frozenset[str]
+    ) -> None:
+        found = protect(text, kinds)
+
+        compressed = compress(text, protect=kinds)
+
+        spans = (found.text[start:end] for start, end in found.spans)
+        assert contains_in_order(compressed.text, spans)
+
+    @given(compressors, json_documents)
+    def test_returns_a_json_document_as_it_was(self, compress: Compressor, document: str) -> None:
+        compressed = compress(document, protect=frozenset({"json"}))
+
+        assert compressed.text == document
+
+    @given(compressors, prose, json_documents, prose)
+    def test_leaves_the_json_in_a_text_what_it_was(
+        self, compress: Compressor, before: str, document: str, after: str
+    ) -> None:
+        compressed = compress(f"{before}\n{document}\n{after}", protect=frozenset({"json"}))
+
+        assert compressed.tokens_billed < compressed.tokens_before
+        assert document in compressed.text
+
+    @given(compressors, mixed_texts)
+    def test_makes_no_number_of_two(self, compress: Compressor, text: str) -> None:
+        compressed = compress(text, protect=frozenset({"numbers"}))
+
+        assert NUMBER.findall(compressed.text) == NUMBER.findall(text)
+
+    @given(compressors, st.lists(st.tuples(prose, unmarked), min_size=1, max_size=3))
+    def test_removes_the_tags_and_keeps_what_they_hold(
+        self, compress: Compressor, pairs: list[tuple[str, str]]
+    ) -> None:
+        tagged = "".join(f"{plain} <keep>{kept}</keep> " for plain, kept in pairs)
+
+        compressed = compress(tagged, protect=frozenset({"tags"}))
+
+        assert "<keep>" not in compressed.text
+        assert "</keep>" not in compressed.text
+        assert contains_in_order(compressed.text, (kept for _, kept in pairs))
