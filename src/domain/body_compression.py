@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Self
 
-import attrs
 from attrs import frozen
 
 from .compression import CompressedText, compress_text
@@ -268,11 +267,12 @@ def _read_text(body: bytes, span: Span, max_bytes: int) -> str:
 
 def _as_it_was(original: str, compressed: CompressedText, reason: str) -> CompressedText:
     tokens = compressed.tokens_before
-    return attrs.evolve(
-        compressed,
+    return CompressedText(
         text=original,
+        tokens_before=tokens,
         tokens_kept=tokens,
         tokens_billed=tokens,
+        keep_ratio=compressed.keep_ratio,
+        strategy=compressed.strategy,
         skipped=reason,
-        choices=(),
     )
