@@ -32,8 +32,9 @@ fi
 if command -v uv >/dev/null; then
     exec uv run openai-proxy "$@"
 fi
-if [[ ! -x .venv/bin/openai-proxy ]]; then
+if [[ ! .venv/bin/openai-proxy -nt pyproject.toml ]]; then
     python="$(find_python)"
+    echo 'run.sh: installing into .venv; this happens once.' >&2
     "$python" -m venv .venv
     .venv/bin/pip install --quiet --editable .
 fi
