@@ -119,11 +119,10 @@ class RotatingFile:
     device, is written to as it is.
     """
 
-    group_size = _FILE_GROUP
-
     def __init__(
         self, path: Path, max_bytes: int, backups: int, patience_seconds: float = 1.0
     ) -> None:
+        self.group_size = min(_FILE_GROUP, max_bytes or _FILE_GROUP)
         self._path = path
         self._max_bytes = max_bytes
         self._backups = backups
