@@ -17,7 +17,8 @@ from tests.scripted_upstream import (
     head,
     receive,
     receive_slowly,
-    stall,
+    reset,
+    until,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -137,12 +138,14 @@ def test_a_slow_upstream_holds_back_the_upload(
 def test_an_upstream_that_does_not_read_stops_the_client(
     proxy: RunningProxy, client: RawClient, upstream: ScriptedUpstream
 ) -> None:
-    upstream.plays(stall())
+    tried = threading.Event()
+    upstream.plays(until(tried), reset())
     client.socket.settimeout(0.5)
     client.send(request(b"POST", b"/v1/files", [(b"Content-Length", b"%d" % (8 * SIZE))]))
 
     with _little_memory_used(proxy), pytest.raises(TimeoutError):
         client.send(PIECE * (8 * SIZE // len(PIECE)))
+    tried.set()
 
 
 def test_a_client_that_does_not_read_stops_the_upstream(
