@@ -99,7 +99,8 @@ def _copy(context: Path, names: list[str], directory: Path) -> None:
     *sources, target = names
     for source in sources:
         if (context / source).is_dir():
-            shutil.copytree(context / source, directory / target)
+            caches = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(context / source, directory / target, ignore=caches)
         else:
             shutil.copy(context / source, directory / target)
 
