@@ -12,15 +12,18 @@ from ..adapters.compression_workers import CompressionWorkers
 from ..adapters.logs import JsonLines, NoLogs, RotatingFiles
 from ..adapters.native_transport import NativeTransport
 from ..adapters.relay import Relay, RelaySettings
+from ..adapters.stock_transport import httpx_transport
 from ..adapters.tokenizer import Vocabularies
-from ..adapters.upstream import HttpxUpstream, httpx_transport
+from ..adapters.upstream import HttpxUpstream
 from ..domain.access import AccessPolicy
 from ..domain.ports import LogSink, UpstreamClient
 from .settings import Settings
 
 
 def _transport(settings: Settings) -> httpx.AsyncBaseTransport:
-    return NativeTransport() if settings.upstream_transport == "native" else httpx_transport()
+    if settings.upstream_transport == "httpx":
+        return httpx_transport(settings.upstream_base_url)
+    return NativeTransport()
 
 
 def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport) -> HttpxUpstream:

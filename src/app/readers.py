@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _WHOLE = re.compile(r"\d{1,15}", re.ASCII)
+_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 _LONGEST_SHOWN = 80
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
@@ -115,5 +116,6 @@ def names_this_machine(host: str, listening_on: str) -> bool:
 
 
 def shown(value: str) -> str:
-    """`value` as it may stand in a message: short, in quotes, and on one line."""
+    """`value` as it may stand in a message: short, in quotes, on one line, no credentials."""
+    value = _CREDENTIALS.sub("//***@", value)
     return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}...")

@@ -16,10 +16,10 @@ from ..domain.keep_ratio import (
     resolve_keep_ratio,
 )
 from ..domain.policy import ENDPOINTS, MIB, CompressionPolicy
+from ..domain.protections import PROTECTIONS
 from . import readers
 
 ROLES = ("user", "system", "developer", "assistant", "tool", "function")
-PROTECTIONS = ("code", "json", "urls", "numbers", "quotes", "tags")
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
 _FAMILIES = ("COMPRESSION_", "UPSTREAM_")

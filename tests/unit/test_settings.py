@@ -131,6 +131,12 @@ class TestSecrets:
         assert "canary" not in "".join(map(settings.shown, NAMES))
         assert str(Secret("canary")) == "********"
 
+    def test_credentials_in_a_refused_url_are_not_shown(self) -> None:
+        with pytest.raises(InvalidSettings) as refused:
+            Settings.from_env({"UPSTREAM_BASE_URL": "https://me:canary@api.example/v1"})
+
+        assert "'https://***@api.example/v1' is not valid" in str(refused.value)
+
     def test_a_key_that_cannot_stand_in_a_header_is_refused_without_being_shown(self) -> None:
         with pytest.raises(InvalidSettings) as refused:
             Settings.from_env({"OPENAI_API_KEY": "sk-canary\nx: y"})
