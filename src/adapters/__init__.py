@@ -5,15 +5,14 @@
 'o200k_base'
 """
 
-from typing import Any
+from ..domain.tokenizer import Tokenizer
 
 __all__ = ["tokenizer_for"]
 
 
-def __getattr__(name: str) -> Any:
-    # tiktoken is loaded by those who ask for a tokenizer, not by every other adapter.
-    if name == "tokenizer_for":
-        from .tokenizer import tokenizer_for  # noqa: PLC0415
+def tokenizer_for(model: str) -> Tokenizer:
+    """The real encoding whose tokens `model` bills, loaded once in a process."""
+    # Only those who ask for a tokenizer wait for tiktoken to load.
+    from .tokenizer import tokenizer_for  # noqa: PLC0415
 
-        return tokenizer_for
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tokenizer_for(model)

@@ -8,7 +8,7 @@ import gc
 import gzip
 import hashlib
 from binascii import a2b_base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from itertools import count
@@ -20,7 +20,9 @@ from attrs import field, frozen
 from tiktoken import Encoding
 
 from ..domain.encodings import encoding_of_model
-from ..domain.ports import Tokenizer
+from ..domain.tokenizer import Tokenizer
+
+_PACKAGE: Final = "openai_proxy.adapters"
 
 
 class DamagedVocabulary(RuntimeError):
@@ -73,7 +75,7 @@ VOCABULARIES: Final[Mapping[str, Vocabulary]] = MappingProxyType(
 class Vocabularies:
     """The packaged encodings, each loaded when it is first needed and then kept."""
 
-    _loaded: dict[str, Encoding] = field(factory=dict, init=False, repr=False)
+    _loaded: dict[str, Encoding] = field(factory=dict[str, Encoding], init=False, repr=False)
     _lock: Lock = field(factory=Lock, init=False, repr=False, eq=False)
 
     def encoding(self, name: str) -> Tokenizer:
@@ -109,7 +111,7 @@ def load_encoding(name: str) -> Encoding:
     the one that was.
     """
     vocabulary = VOCABULARIES[name]
-    packed = files(__package__).joinpath("vocabularies", f"{name}.tiktoken.gz").read_bytes()
+    packed = files(_PACKAGE).joinpath("vocabularies", f"{name}.tiktoken.gz").read_bytes()
     with _no_garbage_collection():
         return Encoding(
             name,
@@ -135,7 +137,7 @@ def read_ranks(name: str, packed: bytes, sha256: str) -> dict[bytes, int]:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def _no_garbage_collection() -> Generator[None]:
     """Keep the collector from walking hundreds of thousands of new objects again and again."""
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
 """What is removed together, and what goes first: the one part of removal that can be chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import accumulate, pairwise
 from types import MappingProxyType
@@ -11,34 +11,43 @@ from attrs import frozen
 
 from .units import Units
 
-# Scripts that write words without spaces between them, and symbols that are words themselves.
-_STANDS_ALONE = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-    r"\p{Extended_Pictographic}\p{Regional_Indicator}--[\x00-\x7F]]",
-    regex.V1,
-)
 LONGEST_WORD = 16
 """How many units make a word at most, so that a line without spaces is not one word."""
+
+# Scripts that are written without spaces, and symbols that are words by themselves.
+_STANDS_ALONE = regex.compile(
+    r"[[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+    r"\p{Extended_Pictographic}\p{Regional_Indicator}]--[\x00-\x7F]]",
+    regex.V1,
+)
+
+
+class UnknownStrategy(ValueError):
+    """A name that is not one of a built-in strategy."""
 
 
 class Strategy(Protocol):
     """Decides what a unit is and in which order units are kept; all else is common.
 
-    Both answers may depend on the units alone, and on each unit's neighbours
-    at most, or a text that grows would change what was kept of it before.
+    Both answers must follow from their arguments alone, and whether a unit
+    begins must not depend on text far behind it: otherwise a text that grows
+    changes what was kept of it before.
     """
 
     @property
     def name(self) -> str:
-        """Part of the draw: another name draws another order."""
+        """Part of the draw: a strategy of another name draws otherwise."""
         ...
 
     def starts(self, units: Units) -> Sequence[int]:
-        """The indices, 0 first, of the smallest units with which a larger one begins."""
+        """With which of a text's smallest units a larger one begins: rising, from 0."""
         ...
 
-    def order(self, units: Units, draws: Sequence[int]) -> list[int]:
-        """The indices of a block's units, the first to keep first; `draws` are random 64-bit words."""
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
+        """The index of each unit of a block once, that of the first to keep first.
+
+        `draws` holds a random 64-bit number for each unit.
+        """
         ...
 
 
@@ -51,43 +60,62 @@ class Uniform:
     def starts(self, units: Units) -> Sequence[int]:
         return range(len(units))
 
-    def order(self, units: Units, draws: Sequence[int]) -> list[int]:
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
         return sorted(range(len(units)), key=draws.__getitem__)
 
 
 @frozen
-class Words(Uniform):
-    """As uniform, of whole words."""
+class Words:
+    """Every word is as likely to go as any other."""
 
     name: str = "words"
 
     def starts(self, units: Units) -> Sequence[int]:
         return word_starts(units)
 
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
+        return sorted(range(len(units)), key=draws.__getitem__)
+
 
 @frozen
-class Weighted(Words):
-    """Whole words, and those that say little go first."""
+class Weighted:
+    """Words that say little are more likely to go.
+
+    This is weighted sampling without replacement (Efraimidis and Spirakis
+    2006): a word of weight w is ordered by -log(u) / w for a random u.
+    """
 
     name: str = "weighted"
 
-    def order(self, units: Units, draws: Sequence[int]) -> list[int]:
+    def starts(self, units: Units) -> Sequence[int]:
+        return word_starts(units)
+
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
         ends = accumulate(units.sizes)
-        words = [units.tokens[end - size : end] for end, size in zip(ends, units.sizes, strict=True)]
+        words = [
+            units.tokens[end - size : end] for end, size in zip(ends, units.sizes, strict=True)
+        ]
         keys = [
-            (_minus_log2(draw) << 64) // _weight(text, word)
+            (surprise(draw) << 48) // weight(text, word)
             for draw, text, word in zip(draws, units.texts, words, strict=True)
         ]
         return sorted(range(len(units)), key=keys.__getitem__)
 
 
-BUILT_IN: Final = MappingProxyType(
+BUILT_IN: Final[Mapping[str, Strategy]] = MappingProxyType(
     {strategy.name: strategy for strategy in (Uniform(), Words(), Weighted())}
 )
 
 
-def word_starts(units: Units) -> list[int]:
-    """Where words begin: at white space, and around whatever is a word by itself."""
+def strategy_named(name: str) -> Strategy:
+    """The built-in strategy of that name. Raises UnknownStrategy if there is none."""
+    if name not in BUILT_IN:
+        raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(BUILT_IN)}")
+    return BUILT_IN[name]
+
+
+def word_starts(units: Units) -> Sequence[int]:
+    """Where words begin: at white space, and before and after what is a word by itself."""
     alone = {text for text in set(units.texts) if _STANDS_ALONE.search(text)}
     starts = [0]
     for index, (before, text) in enumerate(pairwise(units.texts), 1):
@@ -101,41 +129,53 @@ def word_starts(units: Units) -> list[int]:
     return starts
 
 
-_POINT = 16
-"""Binary digits behind the point of a logarithm."""
+_POINT = 8
+"""Binary digits behind the point: with so few, no machine can round otherwise."""
+_ONE = 1 << _POINT
+
+_DIGIT = regex.compile(r"\d")
+_SAYS_NOTHING = 7 * _ONE
+_SAYS_LITTLE = 3 * _ONE // 10
+_SAYS_MUCH = 18 * _ONE
+_SEVERAL_TOKENS = 2 * _ONE
 
 
-def _log2(number: int) -> int:
-    """The logarithm of `number`, rounded down to 1/2**16, by squaring: the same on every machine."""
-    whole = number.bit_length() - 1
-    rest = number << 63 - whole if whole <= 63 else number >> whole - 63
-    digits = 0
-    for _ in range(_POINT):
-        rest = rest * rest >> 63
-        digits <<= 1
-        if rest >> 64:
-            rest >>= 1
-            digits |= 1
-    return (whole << _POINT) + digits
+def weight(text: str, word: Sequence[int]) -> int:
+    """How much a word says, by its tokens alone: the rarer it is, the more.
+
+    Tokens are numbered in the order in which they were merged, so a token's
+    number is nearly the rank of its frequency.
+    """
+    value = _log2(max(word) + 2)
+    if len(word) > 1:
+        value += _SEVERAL_TOKENS
+    if not text.strip().isalpha() and _DIGIT.search(text):
+        value = _SAYS_MUCH
+    return max(value - _SAYS_NOTHING, _SAYS_LITTLE) ** 3
+
+
+def surprise(draw: int) -> int:
+    """-log2 of a random 64-bit number as a share of 2**64, with 16 digits behind the point."""
+    table = _surprises()
+    entry, rest = draw >> 54, draw & (1 << 54) - 1
+    return table[entry] - ((table[entry] - table[entry + 1]) * rest >> 54)
 
 
 @cache
-def _log2_of_eighth(top: int) -> int:
-    return _log2(top)
+def _surprises() -> Sequence[int]:
+    """-log2 of 0/1024, as if it were 1/65536, then of 1/1024 and so on to 1024/1024."""
+    one = 1 << 16
+    return (16 * one, *(10 * one - _log2(number, 16) for number in range(1, 1025)))
 
 
-def _minus_log2(draw: int) -> int:
-    """-log2 of a random word as a share of 2**64, from its leading 12 bits below the first."""
-    length = max(draw.bit_length(), 13)
-    return (64 << _POINT) - _log2_of_eighth(draw >> length - 13 or 1) - (length - 13 << _POINT)
-
-
-_UNIT = 1 << _POINT
-
-
-def _weight(text: str, word: Sequence[int]) -> int:
-    rank = max(word)
-    value = _log2_of_eighth(rank + 2) + (2 * _UNIT if len(word) > 1 else 0)
-    if any(character.isdigit() for character in text):
-        value = 18 * _UNIT
-    return max(value - 7 * _UNIT, 3 * _UNIT // 10) ** 3
+@cache
+def _log2(number: int, digits: int = _POINT) -> int:
+    """The binary logarithm to so many digits behind the point, rounded down; by squaring."""
+    logarithm = number.bit_length() - 1
+    mantissa = number << 63 - logarithm
+    for _ in range(digits):
+        mantissa = mantissa * mantissa >> 63
+        digit = mantissa >> 64
+        mantissa >>= digit
+        logarithm = logarithm << 1 | digit
+    return logarithm

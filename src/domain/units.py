@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from typing import Self
 
 import regex
@@ -16,9 +16,9 @@ LONGEST_RUN = 1 << 16
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN},}}|\S{{{LONGEST_RUN},}}")
 
 # UAX 29, rules GB3 and GB6 to GB13: two characters are in one grapheme only if
-# the second is one of these or the first is.
+# the second is one of these, or the first is, or a carriage return.
 _JOINING = regex.compile(
-    r"[\r\n\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}"
+    r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}"
     r"\p{GCB=Regional_Indicator}\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
 )
 _GRAPHEME = regex.compile(r"\X")
@@ -39,15 +39,30 @@ class Units:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def are_single_tokens(self) -> bool:
+        return len(self.texts) == len(self.tokens)
+
+    def tokens_of(self, chosen: bytes | bytearray) -> int:
+        """The number of tokens of the units that have a 1 in `chosen`."""
+        return chosen.count(1) if self.are_single_tokens else sum(compress(self.sizes, chosen))
+
+    def running_total(self, order: Sequence[int]) -> Sequence[int]:
+        """The number of tokens of none, of the first one, two, three and so on of `order`."""
+        if self.are_single_tokens:
+            return range(len(order) + 1)
+        return [0, *accumulate(map(self.sizes.__getitem__, order))]
+
     def joined(self, starts: Sequence[int]) -> Self:
         """Larger units, one from each index of `starts` up to the next."""
-        if len(starts) == len(self.texts):
+        texts, sizes = self.texts, self.sizes
+        if len(starts) == len(texts):
             return self
-        ranges = list(pairwise([*starts, len(self.texts)]))
+        ranges = list(pairwise([*starts, len(texts)]))
         return type(self)(
-            texts=["".join(self.texts[start:end]) for start, end in ranges],
-            sizes=[sum(self.sizes[start:end]) for start, end in ranges],
-            tokens=self.tokens,
+            [texts[a] if b - a == 1 else "".join(texts[a:b]) for a, b in ranges],
+            [sizes[a] if b - a == 1 else sum(sizes[a:b]) for a, b in ranges],
+            self.tokens,
         )
 
 
@@ -57,6 +72,8 @@ def encode(text: str, tokenizer: Tokenizer) -> list[int]:
     A run of white space, or of anything else, is encoded in parts of
     LONGEST_RUN characters: tiktoken gives up at a million white-space ones.
     """
+    if len(text) <= LONGEST_RUN:
+        return tokenizer.encode(text, disallowed_special=())
     tokens: list[int] = []
     for start, end in pairwise([0, *_cuts(text), len(text)]):
         tokens += tokenizer.encode(text[start:end], disallowed_special=())
@@ -88,7 +105,7 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
     texts = {
         token: spelling.decode(errors="surrogateescape") for token, spelling in spellings.items()
     }
-    units = Units([texts[token] for token in tokens], [1] * len(tokens), tokens)
+    units = Units([*map(texts.__getitem__, tokens)], [1] * len(tokens), tokens)
     inner = {token for token, spelling in spellings.items() if 0x80 <= spelling[0] < 0xC0}
     return _whole_graphemes(_whole_characters(units, inner) if inner else units)
 
@@ -102,11 +119,16 @@ def _whole_characters(units: Units, inner: set[int]) -> Units:
 
 
 def _whole_graphemes(units: Units) -> Units:
+    """Join units wherever a grapheme goes on from one into the next."""
     distinct = set(units.texts)
-    if not _JOINING.search("".join(distinct)):
+    leading: set[str] = set()
+    trailing = {text for text in distinct if text[-1] == "\r"}
+    letters = "".join(distinct)
+    if not letters.isascii() and _JOINING.search(letters):
+        leading |= {text for text in distinct if _JOINING.match(text)}
+        trailing |= {text for text in distinct if _JOINING.match(text, len(text) - 1)}
+    if not leading and not trailing:
         return units
-    leading = {text for text in distinct if _JOINING.match(text)}
-    trailing = {text for text in distinct if _JOINING.match(text, len(text) - 1)}
     certain = [
         index
         for index, (before, text) in enumerate(pairwise(["", *units.texts]))
@@ -124,7 +146,5 @@ def _grapheme_starts(units: Units, certain: Sequence[int]) -> list[int]:
             texts = units.texts[first:end]
             graphemes = {found.start() for found in _GRAPHEME.finditer("".join(texts))}
             offsets = accumulate(map(len, texts))
-            starts += [
-                index for index, at in enumerate(offsets, first + 1) if at in graphemes
-            ]
+            starts += [index for index, at in enumerate(offsets, first + 1) if at in graphemes]
     return starts

@@ -1,0 +1,141 @@
+"""How many units of a block to keep, so that what is left costs what it may."""
+
+from collections.abc import Callable, Sequence
+from itertools import compress
+from math import isqrt
+
+from attrs import define, field, frozen
+
+from .tokenizer import Tokenizer
+from .units import Units, encode
+
+
+@frozen
+class Cut:
+    """The units of a block, and whether each is kept."""
+
+    texts: Sequence[str]
+    kept: bytes
+    """A byte for each unit, 1 if it is kept."""
+    tokens_kept: int
+    tokens_over: int
+    """How many tokens more than the target the units that must stay cost."""
+
+    @property
+    def text(self) -> str:
+        """What is left of the block."""
+        return "".join(compress(self.texts, self.kept))
+
+
+def cut(
+    block: Units,
+    order: Sequence[int],
+    target: int,
+    tokenizer: Tokenizer,
+    *,
+    pinned: bytes,
+    least: int,
+) -> Cut:
+    """Keep the first units of `order` until `target` tokens are billed.
+
+    The `least` first of them stay whatever they cost, and so do the `pinned` ones.
+    """
+    is_pinned = 1 in pinned
+    free = [index for index in order if not pinned[index]] if is_pinned else order
+    left = _Left(block.texts, free, tokenizer, bytearray(pinned))
+    forecast = _no_forecast if is_pinned else _forecast(left, block, least)
+    number = _find(left, least, target, forecast)
+    left.keep(number)
+    return Cut(
+        texts=block.texts,
+        kept=bytes(left.mask),
+        tokens_kept=block.tokens_of(left.mask),
+        tokens_over=max(0, left.billed(number) - target) if number == least else 0,
+    )
+
+
+@define
+class _Left:
+    """What is left of a block if only the first units of an order are kept."""
+
+    texts: Sequence[str]
+    order: Sequence[int]
+    tokenizer: Tokenizer
+    mask: bytearray
+    number: int = 0
+    counts: dict[int, int] = field(factory=dict[int, int])
+
+    def keep(self, number: int) -> None:
+        mask = self.mask
+        for index in self.order[self.number : number]:
+            mask[index] = 1
+        for index in self.order[number : self.number]:
+            mask[index] = 0
+        self.number = number
+
+    def billed(self, number: int) -> int:
+        """The tokens of the text with the first `number` units, encoded again."""
+        if number not in self.counts:
+            self.keep(number)
+            text = "".join(compress(self.texts, self.mask))
+            self.counts[number] = len(encode(text, self.tokenizer))
+        return self.counts[number]
+
+
+Forecast = Callable[[int], tuple[float, float]]
+"""From a number of units to the fewest and the most tokens they can be billed as."""
+
+
+def _find(left: _Left, least: int, target: int, forecast: Forecast) -> int:
+    """The number of units that comes nearest to `target`.
+
+    Which numbers are tried must not depend on the target: a larger one then
+    never keeps less, even where more units are billed as fewer tokens.
+    """
+    low, high = least, len(left.order)
+    while high - low > 1:
+        middle = (low + high) // 2
+        fewest, most = forecast(middle)
+        if fewest <= target <= most:
+            fewest = most = left.billed(middle)
+            if fewest == target:
+                return middle
+        if most < target:
+            low = middle
+        else:
+            high = middle
+    if low < high and left.billed(low) + left.billed(high) < 2 * target:
+        return high
+    return low
+
+
+def _no_forecast(_: int) -> tuple[float, float]:
+    return float("-inf"), float("inf")
+
+
+def _forecast(left: _Left, block: Units, least: int) -> Forecast:
+    """Bounds of the bill around what is known of one half of the units.
+
+    Tokens merge where something between them was removed, so the loss grows
+    with the number of such joints: as kept times removed. What deviates from
+    that has a standard deviation of a tenth of the root of the number.
+    """
+    number = len(left.order)
+    half = (least + number) // 2
+    if number - least < 2:
+        return _no_forecast
+    tokens = block.running_total(left.order)
+    loss = tokens[half] - left.billed(half)
+    if abs(loss) * 8 > tokens[half]:
+        return _no_forecast
+    joints = half * (number - half)
+
+    def forecast(kept: int) -> tuple[int, int]:
+        expected = tokens[kept] - loss * kept * (number - kept) // joints
+        if kept < half:
+            slack = 1 + isqrt(kept * (half - kept) // half)
+        else:
+            slack = 1 + isqrt((kept - half) * (number - kept) // (number - half))
+        return expected - slack, expected + slack
+
+    return forecast
