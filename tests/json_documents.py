@@ -134,7 +134,7 @@ def broken(texts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     return st.builds(replaced, texts, st.integers(0, 1000), st.integers(0, 3), _noise)
 
 
-_noise = st.sampled_from([bytes([byte]) for byte in b'[]{},:"\\ \x00\t-+.eE01u/'])
+_noise = st.sampled_from([bytes([byte]) for byte in b'[]{},:"\\ \x00\t\x0b\x0c-+.eE01u/'])
 _noise |= st.sampled_from([b"", b"NaN", b"-Infinity", b"null", b"\\ud800", b"\xc2\xa0"])
 _noise |= st.sampled_from([b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\x80", b"\xff"])
 

@@ -94,7 +94,7 @@ class JsonReader:
         found = self._take(grammar.OBJECT_OPENING)
         seen: set[str] = set()
         while found is not None and (literal := found[1]):
-            key, value_at = _decode(literal), self._at
+            key, value_at = _characters(literal), self._at
             if key in watched:
                 if key in seen:
                     raise DuplicateKey
@@ -128,11 +128,11 @@ class JsonReader:
 
     def name(self) -> str | None:
         """Read the string here if it is short enough to be a name, and Unicode."""
-        span = self.string()
-        if span is None or span.end - span.start > LONGEST_NAME_BYTES:
+        found = self._take(grammar.STRING)
+        if found is None or len(found[1]) > LONGEST_NAME_BYTES:
             return None
         try:
-            return read_string(self._text, span)
+            return _read(found[1])
         except LoneSurrogate:
             return None
 
@@ -186,8 +186,8 @@ class JsonReader:
         window_end = self._at + self._window_bytes
         found = pattern.match(self._text, self._at, window_end)
         if found is not None:
-            self._at = found.end()
-            if self._at == window_end:
+            self._at = end = found.end()
+            if end == window_end:
                 self._pass_space()
         return found
 
@@ -206,11 +206,7 @@ def read_string(text: bytes, span: Span) -> str:
     >>> read_string(rb'["caf\u00e9"]', Span(1, 12))
     'café'
     """
-    literal = text[span.start : span.end]
-    characters = _decode(literal)
-    if b"\\" in literal and not _is_unicode(characters):
-        raise LoneSurrogate
-    return characters
+    return _read(text[span.start : span.end])
 
 
 def write_string(characters: str) -> bytes:
@@ -243,16 +239,17 @@ def _check_utf8(text: bytes, window_bytes: int) -> None:
         raise NotJson from error
 
 
-def _decode(literal: bytes) -> str:
+def _read(literal: bytes) -> str:
+    characters = _characters(literal)
+    try:
+        characters.encode()
+    except UnicodeEncodeError as error:
+        raise LoneSurrogate from error
+    return characters
+
+
+def _characters(literal: bytes) -> str:
     if b"\\" not in literal:
         return literal[1:-1].decode()
     characters: str = json.loads(literal.decode())
     return characters
-
-
-def _is_unicode(characters: str) -> bool:
-    try:
-        characters.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -265,13 +265,13 @@ class TestWhatIsTold:
 
 class TestGuards:
     def test_a_text_of_too_few_tokens_stays(self) -> None:
-        result = compressed(asking("Hello", PROSE), policy=evolve(POLICY, min_tokens=6))
+        result = compressed(asking("Hello", PROSE), policy=evolve(POLICY, min_tokens=len(PROSE)))
 
         assert [text.compressed.skipped for text in result.texts] == ["too_few_tokens", None]
         assert result.body == asking("Hello", thinned(PROSE))
         assert result.tokens_before - result.tokens_billed == len(PROSE) - len(thinned(PROSE))
 
-    @pytest.mark.parametrize("literal", ["é" * 50, "\\u00e9" * 50])
+    @pytest.mark.parametrize("literal", ["é" * 50, "\\u00e9" * 50, "\\u0061" * 100])
     def test_a_text_of_too_many_bytes_stays_however_it_is_spelt(self, literal: str) -> None:
         body = f'{{"prompt":["{literal}","{literal}é"]}}'.encode()
 

@@ -87,6 +87,7 @@ class TestWhatIsJson:
     @example(b'"\xc0\x80"')
     @example(b'"\xff"')
     @example(b"\xc2\xa0{}")
+    @example(b"[\x0b1]")
     @example(b"[" * 500)
     @example(b"1" * 5000)
     @example(b"[1e400, -0, 0.0e-0]")
