@@ -27,7 +27,9 @@ START_SECONDS = 15.0
 @frozen
 class BuiltImage:
     image: Image
-    wheel: tuple[str, ...]
+    sources: frozenset[str]
+    """The names of the files that it was built from, below `src`."""
+    wheel: frozenset[str]
     """The names of the files in the wheel that was installed."""
 
 
@@ -51,10 +53,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
     image = build(PROJECT, root)
     (wheel,) = (root / "build" / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        names = tuple(archive.namelist())
+        names = frozenset(archive.namelist())
+    sources = frozenset(path.as_posix() for path in files_in(root / "build" / "src"))
     # The final stage has nothing of it.
     shutil.rmtree(root / "build")
-    return BuiltImage(image, names)
+    return BuiltImage(image, sources, names)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +101,12 @@ def wait_until_healthy(container: Container) -> None:
     raise AssertionError(f"never healthy:\n{container.output.read_text()}")
 
 
-def files_below(root: Path) -> set[tuple[Path, int]]:
-    return {(path, path.stat().st_mtime_ns) for path in root.rglob("*") if path.is_file()}
+def files_in(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+def when_written(folder: Path) -> dict[Path, int]:
+    return {path: (folder / path).stat().st_mtime_ns for path in files_in(folder)}
 
 
 class TestTheWheel:
@@ -109,16 +116,18 @@ class TestTheWheel:
         assert {folder.split("-")[0] for folder in folders} == {"openai_proxy"}
 
     def test_it_holds_all_that_the_sources_hold(self, built: BuiltImage) -> None:
-        sources = PROJECT / "src"
-        files = {
-            f"openai_proxy/{path.relative_to(sources)}"
-            for path in sources.rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts
-        }
+        package = {name for name in built.wheel if name.startswith("openai_proxy/")}
 
-        assert {name for name in built.wheel if name.startswith("openai_proxy/")} == files
-        assert {"openai_proxy/py.typed"} <= files
-        assert sum(name.endswith(".tiktoken.gz") for name in files) == 2
+        assert package == {f"openai_proxy/{name}" for name in built.sources}
+
+    def test_it_holds_the_vocabularies_and_says_that_it_is_typed(self, built: BuiltImage) -> None:
+        data = {name for name in built.wheel if name.endswith((".gz", "py.typed"))}
+
+        assert data == {
+            "openai_proxy/adapters/vocabularies/cl100k_base.tiktoken.gz",
+            "openai_proxy/adapters/vocabularies/o200k_base.tiktoken.gz",
+            "openai_proxy/py.typed",
+        }
 
     def test_its_command_works_with_the_sources_gone(self, image: Image) -> None:
         done = image.run("openai-proxy", "--version")
@@ -137,12 +146,12 @@ class TestAContainer:
         assert check.returncode != 0
 
     def test_it_writes_no_file(self, image: Image, container: Container) -> None:
-        before = files_below(image.root)
+        before = when_written(image.root)
 
         container.process.send_signal(signal.SIGTERM)
         container.process.wait(timeout=10)
 
-        assert files_below(image.root) == before
+        assert when_written(image.root) == before
 
     def test_it_leaves_on_sigterm(self, container: Container) -> None:
         container.process.send_signal(signal.SIGTERM)
