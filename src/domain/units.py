@@ -132,7 +132,7 @@ def _whole_graphemes(units: Units) -> Units:
     certain = [
         index
         for index, (before, text) in enumerate(pairwise(["", *units.texts]))
-        if text not in leading and before not in trailing
+        if index == 0 or (text not in leading and before not in trailing)
     ]
     return units.joined(_grapheme_starts(units, certain))
 
