@@ -35,7 +35,7 @@ BodySkipReason = Literal[
     "keep_all",  # The keep ratio is 1.
     "not_json",  # Not as RFC 8259 has it, or with a key or number of more than 64 KiB.
     "too_deep",  # Nested deeper than the walk goes.
-    "too_many_texts",
+    "too_many_texts",  # More than anyone writes: see MOST_TEXTS.
     "duplicate_keys",  # On the way to a text, or `model`: which one counts is unclear.
     "unexpected_shape",  # Not an object, or `model` is no name.
     "other_event",  # A WebSocket frame that asks for no response.
@@ -217,7 +217,7 @@ def _compress_texts(
         if isinstance(outcome, TextInBody) and outcome.compressed.text != outcome.original
     ]
     return CompressedBody(
-        splice(body, replacements),
+        splice(body, replacements) if replacements else body,
         request.model,
         tokenizer.name,
         texts=tuple(outcome for outcome in outcomes if isinstance(outcome, TextInBody)),
