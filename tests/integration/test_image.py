@@ -166,6 +166,7 @@ class TestAContainer:
 
         lines = [json.loads(line) for line in container.output.read_text().splitlines()]
 
+        assert lines
         assert [line for line in lines if "severity" not in line] == []
 
     def test_it_compiles_nothing_when_it_starts(self, image: Image) -> None:
