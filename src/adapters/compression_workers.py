@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from ..domain.body_compression import CompressedBody, compress_body
+from ..domain.body_compression import CompressedBody, compress_body, compress_frame
 from ..domain.policy import CompressionPolicy
 from ..domain.ports import Tokenizer
 
@@ -36,13 +36,25 @@ class CompressionWorkers:
         self, body: bytes, endpoint: str, policy: CompressionPolicy
     ) -> CompressedBody:
         """As `compress_body`; work that nobody waits for any more stops."""
+        return await self._run(
+            lambda is_cancelled: compress_body(
+                body, endpoint, policy, self._tokenizer_for, is_cancelled=is_cancelled
+            )
+        )
+
+    async def compress_frame(self, frame: bytes, policy: CompressionPolicy) -> CompressedBody:
+        """As the domain's `compress_frame`, in the same way."""
+        return await self._run(
+            lambda is_cancelled: compress_frame(
+                frame, policy, self._tokenizer_for, is_cancelled=is_cancelled
+            )
+        )
+
+    async def _run(self, compress: Callable[[Callable[[], bool]], CompressedBody]) -> CompressedBody:
         abandoned = threading.Event()
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._threads,
-                lambda: compress_body(
-                    body, endpoint, policy, self._tokenizer_for, is_cancelled=abandoned.is_set
-                ),
+                self._threads, compress, abandoned.is_set
             )
         finally:
             abandoned.set()

@@ -13,6 +13,7 @@ import httpx
 from .connection_pool import ConnectionPool
 from .outgoing_request import OutgoingRequest
 from .upstream_connection import Origin, UpstreamConnection
+from .upstream_tls import upstream_ssl_context
 
 DEFAULT_LIMITS = httpx.Limits(keepalive_expiry=30.0)
 """As many connections as there are requests, each kept for half a minute."""
@@ -36,7 +37,7 @@ class NativeTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, ssl_context: ssl.SSLContext | None = None, limits: httpx.Limits = DEFAULT_LIMITS
     ) -> None:
-        self._pool = ConnectionPool(ssl_context or _default_ssl_context(), limits)
+        self._pool = ConnectionPool(ssl_context or upstream_ssl_context(), limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return as soon as the head of the answer is there."""
@@ -153,10 +154,3 @@ def _origin(url: httpx.URL) -> Origin:
     if url.scheme not in _DEFAULT_PORTS:
         raise httpx.UnsupportedProtocol("only http and https are spoken here")
     return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme])
-
-
-def _default_ssl_context() -> ssl.SSLContext:
-    """As httpx's own: SSL_CERT_FILE or SSL_CERT_DIR if set, otherwise certifi's bundle."""
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

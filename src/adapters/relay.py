@@ -1,9 +1,7 @@
 """The way of a request, from the client to the upstream and back."""
 
 import asyncio
-import itertools
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator
 
@@ -21,6 +19,7 @@ from ..domain.tracing import trace_id
 from .asgi import Receive, Scope, Send, request_head
 from .compression_workers import CompressionWorkers
 from .downstream import ClientLeft, Downstream
+from .traffic import Traffic
 
 _log = logging.getLogger(__name__)
 
@@ -69,15 +68,15 @@ class Relay:
         upstream: UpstreamClient,
         compression: CompressionWorkers,
         log: LogSink,
+        *,
+        traffic: Traffic,
     ) -> None:
         self._settings = settings
         self._access = access
         self._upstream = upstream
         self._compression = compression
         self._log = log
-        self._in_flight = 0
-        self._process_id = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay one request, whatever becomes of it, and take note of it."""
@@ -88,11 +87,10 @@ class Relay:
         exchange = _Exchange(
             head,
             downstream,
-            request_id=f"{self._process_id}-{next(self._numbers):x}",
+            request_id=self._traffic.enter(),
             started_at=time.time(),
             started=time.monotonic(),
         )
-        self._in_flight += 1
         try:
             await self._relay(exchange)
         except ProxyError as error:
@@ -109,12 +107,12 @@ class Relay:
             if not downstream.has_left:
                 raise
         finally:
-            self._in_flight -= 1
+            self._traffic.leave()
             downstream.close()
             self._record(exchange)
 
     async def _relay(self, exchange: _Exchange) -> None:
-        if self._in_flight > self._settings.max_concurrency:
+        if self._traffic.in_flight > self._settings.max_concurrency:
             raise Overloaded("Too many requests are under way; try again.")
         head = exchange.head
         credentials = self._access.upstream_credentials(head)

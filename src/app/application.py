@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.handlers import asgi
 
-from ..adapters.asgi import Application
+from ..adapters.asgi import Application, Receive, Scope, Send
 from ..adapters.guard import Guard
 from ..adapters.local_pages import answer_framework_error, health_page, ready_page
 from .container import Container
@@ -28,7 +28,9 @@ def create_app(container: Container | None = None) -> Application:
         except InvalidSettings as invalid:
             raise SystemExit(str(invalid)) from None
     settings = container.settings()
-    relay = asgi("/", is_mount=True, copy_scope=False)(container.relay())
+    relay = asgi("/", is_mount=True, copy_scope=False)(
+        _by_kind(container.relay(), container.websocket_relay())
+    )
     application = Litestar(
         route_handlers=[
             relay,
@@ -42,6 +44,16 @@ def create_app(container: Container | None = None) -> Application:
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
     return Guard(cast("Application", application))
+
+
+def _by_kind(requests: Application, websockets: Application) -> Application:
+    async def relay(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await requests(scope, receive, send)
+        else:
+            await websockets(scope, receive, send)
+
+    return relay
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Which adapter stands behind each port: the only place that names both."""
 
 import hashlib
+import ssl
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,22 +15,35 @@ from ..adapters.native_transport import NativeTransport
 from ..adapters.relay import Relay, RelaySettings
 from ..adapters.stock_transport import httpx_transport
 from ..adapters.tokenizer import Vocabularies
+from ..adapters.traffic import Traffic
 from ..adapters.upstream import HttpxUpstream
+from ..adapters.upstream_tls import upstream_ssl_context
+from ..adapters.upstream_websocket import WebsocketsUpstream
+from ..adapters.websocket_relay import WebSocketRelay
 from ..domain.access import AccessPolicy
-from ..domain.ports import LogSink, UpstreamClient
+from ..domain.ports import LogSink, UpstreamClient, UpstreamWebSockets
 from .settings import Settings
 
 
-def _transport(settings: Settings) -> httpx.AsyncBaseTransport:
+def _transport(settings: Settings, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
     if settings.upstream_transport == "httpx":
         return httpx_transport(settings.upstream_base_url)
-    return NativeTransport()
+    return NativeTransport(tls)
 
 
 def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport) -> HttpxUpstream:
     return HttpxUpstream(
         settings.upstream_base_url,
         transport,
+        connect_timeout=settings.upstream_connect_timeout_s,
+        read_timeout=settings.upstream_read_timeout_s,
+    )
+
+
+def _upstream_websockets(settings: Settings, tls: ssl.SSLContext) -> WebsocketsUpstream:
+    return WebsocketsUpstream(
+        settings.upstream_base_url,
+        tls,
         connect_timeout=settings.upstream_connect_timeout_s,
         read_timeout=settings.upstream_read_timeout_s,
     )
@@ -85,22 +99,34 @@ class Container(containers.DeclarativeContainer):
 
     settings: providers.Provider[Settings] = providers.Dependency(instance_of=Settings)
     vocabularies: providers.Provider[Vocabularies] = providers.Singleton(Vocabularies)
+    tls: providers.Provider[ssl.SSLContext] = providers.Singleton(upstream_ssl_context)
     transport: providers.Provider[httpx.AsyncBaseTransport] = providers.Singleton(
-        _transport, settings
+        _transport, settings, tls
     )
     upstream: providers.Provider[UpstreamClient] = providers.Singleton(
         _upstream, settings, transport
+    )
+    upstream_websockets: providers.Provider[UpstreamWebSockets] = providers.Singleton(
+        _upstream_websockets, settings, tls
     )
     log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
     compression: providers.Provider[CompressionWorkers] = providers.Singleton(
         CompressionWorkers, vocabularies.provided.tokenizer_for
     )
     access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)
+    traffic: providers.Provider[Traffic] = providers.Singleton(Traffic)
+    relay_settings: providers.Provider[RelaySettings] = providers.Singleton(
+        _relay_settings, settings
+    )
     relay: providers.Provider[Relay] = providers.Singleton(
-        Relay,
-        providers.Callable(_relay_settings, settings),
+        Relay, relay_settings, access, upstream, compression, log, traffic=traffic
+    )
+    websocket_relay: providers.Provider[WebSocketRelay] = providers.Singleton(
+        WebSocketRelay,
+        relay_settings,
         access,
-        upstream,
+        upstream_websockets,
         compression,
         log,
+        traffic=traffic,
     )

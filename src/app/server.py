@@ -7,6 +7,8 @@ import uvicorn
 
 from ..adapters.server_logs import configure_logging
 from ..adapters.server_protocol import GuardedProtocol
+from ..adapters.websocket_protocol import WebSocketProtocol
+from ..domain.websockets import PING_SECONDS
 from .application import create_app
 from .container import Container
 from .settings import Settings
@@ -28,7 +30,10 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "http": GuardedProtocol,
-        "ws": "websockets-sansio",
+        "ws": WebSocketProtocol,
+        "ws_ping_interval": PING_SECONDS,
+        # An answer may be stuck behind messages that the upstream does not take yet.
+        "ws_ping_timeout": None,
         "loop": "asyncio" if sys.platform == "win32" else "uvloop",
         "lifespan": "on",
         "server_header": False,

@@ -105,6 +105,12 @@ def response_headers(
     return _with_one_content_length(field for field in lowered if field[0] not in removed)
 
 
+def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """As `response_headers`, for the upstream's consent to a WebSocket handshake."""
+    kept = response_headers(headers, status=101)
+    return [field for field in kept if field[0] not in _HANDSHAKE and field[0] not in _FRAMING]
+
+
 def _with_one_content_length(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     kept: list[tuple[bytes, bytes]] = []
     length_seen = False

@@ -11,8 +11,10 @@ from attrs import frozen
 
 from .body_compression import CompressedBody
 from .tokenizer import Tokenizer
+from .websockets import Close, Message
 
 __all__ = [
+    "HandshakeRefused",
     "LogSink",
     "RawHeaders",
     "RelayedRequest",
@@ -20,6 +22,9 @@ __all__ = [
     "UpstreamClient",
     "UpstreamRequest",
     "UpstreamResponse",
+    "UpstreamWebSocket",
+    "UpstreamWebSockets",
+    "WebSocketRequest",
 ]
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -71,6 +76,73 @@ class UpstreamClient(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        ...
+
+
+@frozen
+class WebSocketRequest:
+    """A WebSocket's handshake as it is to leave for the upstream.
+
+    `target` is as that of an UpstreamRequest. `headers` hold neither Host nor
+    any field of the handshake itself, which are the adapter's to write.
+    """
+
+    target: bytes
+    headers: RawHeaders
+    subprotocols: Sequence[str] = ()
+    """Those the client offers, in its order; one may hold a key."""
+
+
+@frozen
+class HandshakeRefused(Exception):
+    """The upstream answered the handshake as plain HTTP: its answer, whole."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+
+
+class UpstreamWebSocket(Protocol):
+    """An open WebSocket to the upstream."""
+
+    @property
+    def headers(self) -> RawHeaders:
+        """All fields of the answer to the handshake."""
+        ...
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The one of the offered subprotocols that the upstream chose."""
+        ...
+
+    async def receive(self) -> Message | Close:
+        """The next message, or how the upstream closed. Little more is read ahead of it.
+
+        Raises an UpstreamError if the upstream breaks off without a close frame.
+        """
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Send a message, and wait until there is room for the next.
+
+        Sending to an upstream that has ended does nothing: `receive` tells.
+        Raises UpstreamTimeout if it does not take what was sent.
+        """
+        ...
+
+    async def close(self, close: Close) -> None:
+        """Close it, and wait a little for the upstream's own close frame."""
+        ...
+
+
+class UpstreamWebSockets(Protocol):
+    """The API that is proxied, where it speaks WebSocket."""
+
+    def open(self, request: WebSocketRequest) -> AbstractAsyncContextManager[UpstreamWebSocket]:
+        """Open a WebSocket; leaving the block drops what was not closed before.
+
+        Raises HandshakeRefused, or an UpstreamError.
+        """
         ...
 
 

@@ -64,3 +64,8 @@ def check_target(raw_path: bytes, query: bytes) -> None:
 def compressible_endpoint(method: str, raw_path: bytes) -> str | None:
     """The endpoint (`chat`, `responses`, `completions`) whose body this request carries."""
     return _COMPRESSED_ENDPOINTS.get(relative_path(raw_path)) if method == "POST" else None
+
+
+def compressible_frames(raw_path: bytes) -> str | None:
+    """The endpoint (`responses`) whose events the text frames of a WebSocket there carry."""
+    return "responses" if relative_path(raw_path) == b"/responses" else None
