@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 
 from attrs import Factory, define, frozen
-from tests.upstream_exchange import PATIENCE_SECONDS, Headers
+from tests.http_fields import Headers, values_of
+from tests.upstream_exchange import PATIENCE_SECONDS
 
 _PIECE = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
@@ -24,7 +25,7 @@ class Answer:
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, in order."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
+        return values_of(self.headers, name)
 
 
 class Broken(ConnectionError):

@@ -127,7 +127,7 @@ def _start(directory: Path, settings: Mapping[str, str], attempts: int = _ATTEMP
     # Somebody else may have taken the port between the look and the start.
     if attempts > 1 and "address already in use" in proxy.stderr.lower():
         return _start(directory, settings, attempts - 1)
-    raise AssertionError(f"openai-proxy did not start:\n{proxy.stdout}\n{proxy.stderr}")
+    raise AssertionError(f"openai-proxy did not start:\n{proxy.stdout}\n{proxy.stderr[-1000:]}")
 
 
 def _spawn(directory: Path, settings: Mapping[str, str]) -> RunningProxy:

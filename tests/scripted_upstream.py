@@ -21,13 +21,13 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, cast
 
+from tests.http_fields import Headers
 from tests.openai_answers import answer_like_openai
 from tests.upstream_exchange import (
     PATIENCE_SECONDS,
     ClientLeft,
     Departure,
     Exchange,
-    Headers,
     How,
     NotHttp,
     ReceivedRequest,

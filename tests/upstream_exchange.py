@@ -3,13 +3,24 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Literal
 
 from attrs import define, field
+from tests.http_fields import Headers, values_of
 
-Headers = Sequence[tuple[bytes, bytes]]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "ClientLeft",
+    "Departure",
+    "Exchange",
+    "Headers",
+    "How",
+    "NotHttp",
+    "ReceivedRequest",
+]
+
 How = Literal["fin", "reset"]
 
 PATIENCE_SECONDS = 5.0
@@ -85,7 +96,7 @@ class ReceivedRequest:
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, in order."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
+        return values_of(self.headers, name)
 
     def wait_until_read(self, timeout_seconds: float = PATIENCE_SECONDS) -> bytes:
         """Block until the body ended, one way or the other, and return it."""

@@ -5,6 +5,7 @@ import gzip
 import zlib
 
 import pytest
+from tests.http_fields import lowered
 from tests.raw_client import Answer, RawClient
 from tests.scripted_upstream import (
     CHUNKED,
@@ -30,10 +31,6 @@ BODIES_BY_CODING = {
     b"gzip, br": NOT_REALLY_COMPRESSED,
     b"x-unheard-of": bz2.compress(b"anything"),
 }
-
-
-def _lowered(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(name.lower(), value) for name, value in headers]
 
 
 @pytest.mark.parametrize("coding", BODIES_BY_CODING)
@@ -86,7 +83,7 @@ def test_fields_keep_their_order_their_duplicates_and_their_bytes(
 
     got = client.ask(b"GET", b"/v1/models")
 
-    assert _lowered(got.headers) == _lowered(fields)
+    assert lowered(got.headers) == lowered(fields)
 
 
 def test_fields_of_this_hop_stop_here(client: RawClient, upstream: ScriptedUpstream) -> None:
@@ -108,7 +105,7 @@ def test_fields_of_this_hop_stop_here(client: RawClient, upstream: ScriptedUpstr
 
     got = client.ask(b"GET", b"/v1/models")
 
-    assert _lowered(got.headers) == [(b"x-kept", b"end to end"), (b"content-length", b"0")]
+    assert lowered(got.headers) == [(b"x-kept", b"end to end"), (b"content-length", b"0")]
 
 
 def test_head_gets_the_fields_of_get_without_the_body(
@@ -119,7 +116,7 @@ def test_head_gets_the_fields_of_get_without_the_body(
     first = client.ask(b"HEAD", b"/v1/models")
     second = client.ask(b"GET", b"/v1/models")
 
-    assert _lowered(first.headers) == _lowered([JSON, (b"Content-Length", b"1234")])
+    assert lowered(first.headers) == lowered([JSON, (b"Content-Length", b"1234")])
     assert second.status == 200
 
 
@@ -180,7 +177,7 @@ def test_an_error_of_the_upstream_arrives_whole(
 
     length = (b"Content-Length", b"%d" % len(body))
     assert (got.status, got.body) == (status, body)
-    assert _lowered(got.headers) == _lowered([*fields, length])
+    assert lowered(got.headers) == lowered([*fields, length])
     assert len(upstream.requests) == 1
 
 

@@ -16,6 +16,7 @@ from typing import Self
 
 import pytest
 from attrs import frozen
+from tests.http_fields import end_to_end, lowered
 from tests.raw_client import RawClient, chunked, request
 from tests.scripted_upstream import (
     CHUNKED,
@@ -152,10 +153,10 @@ def test_an_operation_passes_unchanged_both_ways(
 
         received = upstream.requests[-1]
         assert received.line == method + b" /v1" + target + b" HTTP/1.1"
-        assert _end_to_end(received.headers) == _lowered(fields)
+        assert end_to_end(received.headers) == lowered(fields)
         assert received.body == BODIES[sent]
         assert (got.status, got.complete) == (operation.status, True)
-        assert _end_to_end(got.headers) == _lowered(answer_fields)
+        assert end_to_end(got.headers) == lowered(answer_fields)
         assert got.body == BODIES[answered]
 
 
@@ -189,13 +190,3 @@ def _answering(status: int, fields: Headers, content: str) -> list[Step]:
 
 def _cut(body: bytes) -> list[bytes]:
     return [body[:1], body[1:70], body[70:]] if len(body) > 70 else [body]
-
-
-def _lowered(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(name.lower(), value) for name, value in headers]
-
-
-def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """The fields without those that each hop writes for itself."""
-    own = {b"host", b"via", b"content-length", b"transfer-encoding"}
-    return [field for field in _lowered(headers) if field[0] not in own]
