@@ -1,0 +1,25 @@
+"""An httpx request that is sent as it was given."""
+
+import httpx
+
+
+class RawRequest(httpx.Request):
+    """A request whose parts are taken as they are.
+
+    httpx's own constructor copies the URL, which costs 16 us and forgets a
+    subclass, and writes the method in capitals.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: httpx.Headers,
+        stream: httpx.AsyncByteStream,
+        extensions: dict[str, object],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.stream = stream
+        self.extensions = extensions
