@@ -1,5 +1,7 @@
 """An httpx request that is sent as it was given."""
 
+from typing import Any
+
 import httpx
 
 
@@ -16,7 +18,7 @@ class RawRequest(httpx.Request):
         url: httpx.URL,
         headers: httpx.Headers,
         stream: httpx.AsyncByteStream,
-        extensions: dict[str, object],
+        extensions: dict[str, Any],
     ) -> None:
         self.method = method
         self.url = url

@@ -10,7 +10,7 @@ import asyncio
 import importlib.util
 import urllib.request
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Any, cast
 
 import httpx
 
@@ -28,7 +28,7 @@ _INTERRUPTIBLE_STEPS = frozenset(
 
 
 def httpx_transport(base_url: str, limits: httpx.Limits = DEFAULT_LIMITS) -> "StockTransport":
-    """httpx's transport, by way of the proxy that the environment names for `base_url`.
+    """The stock transport, by way of the proxy that the environment names for `base_url`.
 
     It speaks HTTP/2 to an upstream that does, if the package h2 is installed.
     """
@@ -144,7 +144,7 @@ class _Exchange(httpx.AsyncByteStream):
                 raise asyncio.CancelledError
 
     def _prepared(self, request: httpx.Request) -> httpx.Request:
-        extensions = {**request.extensions, "trace": self._follow}
+        extensions: dict[str, Any] = {**request.extensions, "trace": self._follow}
         # Where a proxy is asked for a tunnel, httpcore would take the extension
         # for the tunnel's target; as part of the URL it is right everywhere.
         target: bytes = extensions.pop("target", request.url.raw_path)
