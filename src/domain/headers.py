@@ -7,6 +7,7 @@ platform around this hop, and the proxy's own control fields.
 
 from collections.abc import Iterable
 
+from .errors import LoopDetected
 from .ports import RawHeaders
 
 _HOP_BY_HOP = frozenset(
@@ -70,8 +71,11 @@ _HANDSHAKE = frozenset(
 def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, bytes]]:
     """The fields of a request that go upstream, and our Via (RFC 9110 section 7.6.3).
 
-    Names are expected in lower case, as ASGI delivers them.
+    Names are expected in lower case, as ASGI delivers them. Raises LoopDetected
+    if the request has been sent on under the pseudonym `via` before.
     """
+    if any(name == b"via" and via in value for name, value in headers):
+        raise LoopDetected("This request has already passed through this proxy.")
     removed = _named_by_connection(headers)
     kept = [
         (name, value)

@@ -1,6 +1,7 @@
 """What the client sends is what the upstream receives: method, fields and body."""
 
 import gzip
+import json
 import os
 
 import pytest
@@ -227,3 +228,17 @@ def test_a_head_request_in_mid_row_has_no_body_to_wait_for(
     second = client.receive_answer()
 
     assert (first.values(b"content-length"), second.status) == ([b"99"], 200)
+
+
+def test_a_request_that_comes_back_is_answered_at_once(
+    client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    client.ask(b"GET", b"/v1/models")
+    (via,) = upstream.requests[0].values(b"via")
+    upstream.forget()
+
+    looped = client.ask(b"GET", b"/v1/models", [(b"Via", via)])
+
+    assert looped.status == 508
+    assert json.loads(looped.body)["error"]["code"] == "loop_detected"
+    assert upstream.requests == []

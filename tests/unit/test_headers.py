@@ -1,8 +1,10 @@
 """Which header fields travel on."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openai_proxy.domain.errors import LoopDetected
 from openai_proxy.domain.headers import request_headers, response_headers
 
 HOP_BY_HOP = [
@@ -34,7 +36,8 @@ STOP_HERE = [
     b"x-tokens-to-keep-ratio",
 ]
 
-values = st.binary(max_size=20)
+ME = b"openai-proxy-0123456789ab"
+values = st.binary(max_size=len(ME) - 1)
 names = st.from_regex(rb"[a-z][a-z0-9-]{0,12}", fullmatch=True)
 end_to_end_names = st.one_of(
     names.map(lambda name: b"x-end-" + name),
@@ -73,19 +76,26 @@ class TestRequestFields:
         mixed, surviving = fields
         te = [(b"te", b"trailers")] if (b"te", b"trailers") in mixed else []
 
-        sent = request_headers(mixed, via=b"me")
+        sent = request_headers(mixed, via=ME)
 
-        assert sent == [*surviving, *te, (b"via", b"1.1 me")]
+        assert sent == [*surviving, *te, (b"via", b"1.1 " + ME)]
 
     @given(names, values)
     def test_what_connection_names_stops_here(self, name: bytes, value: bytes) -> None:
         fields = [(b"connection", b"close , " + name.upper()), (name, value)]
 
-        assert request_headers(fields, via=b"me") == [(b"via", b"1.1 me")]
+        assert request_headers(fields, via=ME) == [(b"via", b"1.1 " + ME)]
 
     def test_te_passes_as_trailers_alone(self) -> None:
         assert request_headers([(b"te", b"trailers")], via=b"me")[0] == (b"te", b"trailers")
         assert request_headers([(b"te", b"gzip")], via=b"me") == [(b"via", b"1.1 me")]
+
+    def test_a_request_that_was_here_before_is_a_loop(self) -> None:
+        sent_before = request_headers([(b"via", b"1.1 other")], via=b"me")
+
+        with pytest.raises(LoopDetected):
+            request_headers(sent_before, via=b"me")
+        assert request_headers(sent_before, via=b"you")[-1] == (b"via", b"1.1 you")
 
 
 class TestAnswerFields:
