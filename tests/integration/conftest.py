@@ -13,6 +13,7 @@ import pytest
 from tests.raw_client import RawClient, connected
 from tests.running_proxy import RunningProxy, StartProxy, running_proxy
 from tests.scripted_upstream import ScriptedUpstream
+from tests.websocket_upstream import WebSocketUpstream
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +60,26 @@ def client(proxy: RunningProxy) -> Iterator[RawClient]:
     """A raw connection to the default proxy."""
     with connected(proxy.address) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def _the_realtime_upstream() -> Iterator[WebSocketUpstream]:
+    with WebSocketUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def realtime(_the_realtime_upstream: WebSocketUpstream) -> WebSocketUpstream:
+    """The upstream that speaks WebSocket, with nothing scripted and nothing received."""
+    _the_realtime_upstream.forget()
+    return _the_realtime_upstream
+
+
+@pytest.fixture(scope="session")
+def realtime_proxy(
+    _the_realtime_upstream: WebSocketUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningProxy]:
+    """The command with its defaults, in front of that upstream."""
+    settings = {"UPSTREAM_BASE_URL": _the_realtime_upstream.url}
+    with running_proxy(tmp_path_factory.mktemp("proxy"), settings) as proxy:
+        yield proxy
