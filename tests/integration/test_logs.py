@@ -247,6 +247,25 @@ class TestFilesThatCannotBeWritten:
         assert notice.endswith(" 2 entries were dropped")
         assert " request 5f3a-4 " in first
 
+    def test_an_entry_that_a_stuck_reader_has_cut_is_finished_first(self, tmp_path: Path) -> None:
+        path = tmp_path / "compression.log"
+        os.mkfifo(path)
+        log = files_in(tmp_path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        log.record_compression("5f3a-1", a_compression(a_text("word " * 20_000)))
+        log.record_compression("5f3a-2", a_compression())
+        wait_until(lambda: log.dropped == 1)
+        read = os.read(reader, 1_000_000)
+
+        log.record_compression("5f3a-3", a_compression())
+        log.close(PATIENCE_SECONDS)
+
+        whole = read.decode() + read_all(reader)
+        assert f"| {'word ' * 20_000}\n---- AFTER\n" in whole
+        assert "summary 5f3a-1: 1 of 1 texts compressed" in whole
+        assert " 1 entry was dropped\n==== " in whole
+        assert "summary 5f3a-3: 1 of 1 texts compressed" in whole
+
     def test_a_stuck_fifo_loses_its_own_lines_and_no_others(self, tmp_path: Path) -> None:
         stuck = tmp_path / "compression.log"
         os.mkfifo(stuck)
