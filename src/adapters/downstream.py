@@ -1,7 +1,8 @@
 """The client's side of one exchange: its body coming in, its answer going out, its leaving."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from ..domain.errors import ProxyError, RequestTooLarge
 from ..domain.headers import response_headers
@@ -29,6 +30,7 @@ class Downstream:
         "_receive",
         "_send",
         "_watcher",
+        "began_at",
         "bytes_received",
         "bytes_sent",
         "has_left",
@@ -46,6 +48,8 @@ class Downstream:
         self._watcher: asyncio.Task[None] | None = None
         self._answer_ended = False
         self.status: int | None = None
+        self.began_at: float | None = None
+        """When the answer began, by the monotonic clock."""
         self.bytes_received = 0
         self.bytes_sent = 0
         self.has_left = False
@@ -77,8 +81,14 @@ class Downstream:
         """There is no body, or no more of it: watch for the client's leaving from now on."""
         self._watcher = asyncio.create_task(self._watch())
 
-    async def relay(self, answer: UpstreamResponse, *, keep_alive_seconds: float = 0) -> None:
-        """Hand on `answer`, each chunk as it arrives.
+    async def relay(
+        self,
+        answer: UpstreamResponse,
+        *,
+        keep_alive_seconds: float = 0,
+        on_sent: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Hand on `answer`, each chunk as it arrives; then `on_sent` gets to see it.
 
         Above 0, an event stream that is silent for `keep_alive_seconds` gets a comment.
         """
@@ -90,6 +100,8 @@ class Downstream:
         async for chunk in chunks:
             self.bytes_sent += len(chunk)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if on_sent is not None:
+                on_sent(chunk)
         await self._end()
 
     async def refuse(self, error: ProxyError) -> None:
@@ -136,6 +148,7 @@ class Downstream:
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
+        self.began_at = time.monotonic()
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _end(self, body: bytes = b"") -> None:

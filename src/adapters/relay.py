@@ -9,13 +9,20 @@ from attrs import field, frozen, mutable
 
 from ..domain.access import AccessPolicy
 from ..domain.body_compression import CompressedBody
-from ..domain.errors import Overloaded, ProxyError
+from ..domain.errors import ProxyError
 from ..domain.headers import request_headers
 from ..domain.policy import MIB, CompressionPolicy
-from ..domain.ports import LogSink, RelayedRequest, UpstreamClient, UpstreamRequest
+from ..domain.ports import (
+    LogSink,
+    RelayedRequest,
+    UpstreamClient,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 from ..domain.request_head import RequestHead
 from ..domain.target import compressible_endpoint, upstream_target
 from ..domain.tracing import trace_id
+from ..domain.usage import Usage, UsageReader
 from .asgi import Receive, Scope, Send, request_head
 from .compression_workers import CompressionWorkers
 from .downstream import ClientLeft, Downstream
@@ -51,7 +58,20 @@ class _Exchange:
     started_at: float
     started: float
     compressed: CompressedBody | None = None
+    compression_seconds: float | None = None
     error: str | None = None
+    usage_reader: UsageReader | None = None
+
+    @property
+    def first_byte_seconds(self) -> float | None:
+        """How long the client waited for the answer to begin."""
+        began_at = self.downstream.began_at
+        return None if began_at is None else began_at - self.started
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the answer says was billed."""
+        return None if self.usage_reader is None else self.usage_reader.usage()
 
 
 class Relay:
@@ -112,8 +132,7 @@ class Relay:
             self._record(exchange)
 
     async def _relay(self, exchange: _Exchange) -> None:
-        if self._traffic.in_flight > self._settings.max_concurrency:
-            raise Overloaded("Too many requests are under way; try again.")
+        self._traffic.check_room(self._settings.max_concurrency)
         head = exchange.head
         credentials = self._access.upstream_credentials(head)
         target = upstream_target(self._settings.base_path, head.raw_path, head.query)
@@ -127,8 +146,11 @@ class Relay:
             content_length=None if isinstance(body, bytes) else head.content_length,
         )
         async with self._upstream.send(request) as answer:
+            reader = exchange.usage_reader = _usage_reader(head, answer)
             await exchange.downstream.relay(
-                answer, keep_alive_seconds=self._settings.keep_alive_seconds
+                answer,
+                keep_alive_seconds=self._settings.keep_alive_seconds,
+                on_sent=None if reader is None else reader.add,
             )
 
     async def _body(self, exchange: _Exchange) -> bytes | AsyncIterator[bytes] | None:
@@ -147,7 +169,9 @@ class Relay:
         if not isinstance(body, bytes):
             exchange.compressed = CompressedBody.untouched("body_too_large")
             return body
+        began = time.monotonic()
         exchange.compressed = await self._compression.compress(body, endpoint, policy)
+        exchange.compression_seconds = time.monotonic() - began
         return exchange.compressed.body
 
     def _record(self, exchange: _Exchange) -> None:
@@ -168,5 +192,16 @@ class Relay:
                 error=exchange.error,
                 compression=exchange.compressed,
                 trace=trace_id(head.value(b"x-cloud-trace-context"), head.value(b"traceparent")),
+                first_byte_seconds=exchange.first_byte_seconds,
+                compression_seconds=exchange.compression_seconds,
+                usage=exchange.usage,
             )
         )
+
+
+def _usage_reader(head: RequestHead, answer: UpstreamResponse) -> UsageReader | None:
+    """What reads the copy of an answer that is billed by tokens."""
+    if answer.status != 200 or compressible_endpoint(head.method, head.raw_path) is None:
+        return None
+    codings = [value for name, value in answer.headers if name.lower() == b"content-encoding"]
+    return UsageReader(b",".join(codings))

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from .body_compression import CompressedBody
 from .tokenizer import Tokenizer
+from .usage import Usage
 from .websockets import Close, Message
 
 __all__ = [
@@ -170,6 +171,12 @@ class RelayedRequest:
     """What was done to the body; None where compression was not asked for."""
     trace: str | None = None
     """The trace id that the caller sent, if it is well formed."""
+    first_byte_seconds: float | None = None
+    """How long the client waited for the answer to begin."""
+    compression_seconds: float | None = None
+    """How much of that went by while the body was compressed."""
+    usage: Usage | None = None
+    """What the answer says was billed."""
 
 
 class LogSink(Protocol):
