@@ -29,6 +29,11 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return bool(getattr(self.cycle, "response_complete", True))
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head before long."""
         super().connection_made(transport)
@@ -82,7 +87,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ProxyError) -> None:
         # What stands behind an answer that is under way must not land in the middle of it.
-        if not getattr(self.cycle, "response_complete", True):
+        if not self.is_idle:
             self.transport.abort()
             return
         body = error.as_json()

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import mutable
 
 from ..domain.access import AccessPolicy
-from ..domain.errors import Overloaded, ProxyError
+from ..domain.errors import ProxyError
 from ..domain.headers import accept_headers, handshake_headers, response_headers
 from ..domain.ports import (
     HandshakeRefused,
@@ -102,8 +102,7 @@ class WebSocketRelay:
             self._record(session)
 
     async def _relay(self, session: _Session) -> None:
-        if self._traffic.in_flight > self._settings.max_concurrency:
-            raise Overloaded("Too many requests are under way; try again.")
+        self._traffic.check_room(self._settings.max_concurrency)
         head = session.head
         credentials = self._access.upstream_credentials(head)
         request = WebSocketRequest(

@@ -35,7 +35,7 @@ def create_app(container: Container | None = None) -> Application:
         route_handlers=[
             relay,
             health_page(settings.upstream_base_url),
-            ready_page(lambda: container.compression().is_warm),
+            ready_page(lambda: _is_ready(container)),
         ],
         lifespan=[lambda _: _lifespan(container)],
         exception_handlers={HTTPException: answer_framework_error},
@@ -44,6 +44,10 @@ def create_app(container: Container | None = None) -> Application:
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
     return Guard(cast("Application", application))
+
+
+def _is_ready(container: Container) -> bool:
+    return container.compression().is_warm and not container.traffic().is_draining
 
 
 def _by_kind(requests: Application, websockets: Application) -> Application:

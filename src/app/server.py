@@ -1,10 +1,12 @@
 """The web server around the application, with the options that the product's promises need."""
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 
+from ..adapters.draining_server import DrainingServer
 from ..adapters.server_logs import configure_logging
 from ..adapters.server_protocol import GuardedProtocol
 from ..adapters.websocket_protocol import WebSocketProtocol
@@ -16,12 +18,19 @@ from .settings import Settings
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep an idle connection, so that they are the ones to close it."""
 
+_COULD_NOT_START = 3
+
 
 def serve(settings: Settings) -> None:
     """Listen and relay until told to stop."""
     configure_logging("json" if settings.logs_as_json else "text")
     container = Container(settings=settings)
-    uvicorn.run(create_app(container), **server_options(settings))
+    config = uvicorn.Config(create_app(container), **server_options(settings))
+    server = DrainingServer(config, container.traffic(), settings.shutdown_grace_s)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_COULD_NOT_START)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -41,6 +50,5 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "proxy_headers": False,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
-        "timeout_graceful_shutdown": max(1, round(settings.shutdown_grace_s)),
         "log_config": None,
     }
