@@ -91,6 +91,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             # An OSError, as the ASGI specification has it, also if the end was ours.
             raise ClientDisconnected
         await super().send(message)
+        # A handshake that was answered in plain HTTP is over too.
+        self.handshake_complete = self.handshake_complete or self.close_sent
         await self.writable.wait()
 
     def _go_away(self) -> None:
