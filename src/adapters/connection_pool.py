@@ -110,7 +110,7 @@ class ConnectionPool:
                     return await self._open(origin)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for names no one can look up
             raise httpx.ConnectError(str(error)) from error
 
     async def _open(self, origin: Origin) -> UpstreamConnection:

@@ -7,7 +7,7 @@ import httpx
 
 from .upstream_connection import UpstreamConnection
 
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP/1\.1\r\n")
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2."""
 
@@ -59,7 +59,7 @@ class OutgoingRequest:
         await connection.drain(write_timeout)
         if self._rest is not None:
             async for piece in self._rest:
-                if connection.is_lost:
+                if connection.is_closed:
                     return
                 if piece:
                     connection.write(*self._framed(piece))

@@ -4,6 +4,10 @@ A task that is cancelled while it waits for a connection, makes one or gives one
 back leaves httpcore 1.0.9's pool with a slot that is never freed. So an exchange
 has a task of its own here, which is cancelled once at most, and only in the
 steps that httpcore cleans up after.
+
+What it cannot do as the native one does: an early answer is seen once the
+request's body has been sent or refused, and bytes that follow an answer within
+the same read are taken for the next one.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import h11
 import httpx
 
 from .native_transport import DEFAULT_LIMITS
@@ -119,6 +124,8 @@ class _Exchange(httpx.AsyncByteStream):
         except asyncio.CancelledError as error:
             self._arrivals.put_nowait(error)
             raise
+        except h11.LocalProtocolError as error:  # httpcore lets it out while a body is sent
+            self._arrivals.put_nowait(httpx.LocalProtocolError(str(error)))
         except Exception as error:  # noqa: BLE001 (it is raised where the answer is awaited)
             self._arrivals.put_nowait(error)
         else:

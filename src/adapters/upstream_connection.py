@@ -34,7 +34,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self.is_lost = False
         self.is_reused = False
         self.is_sending = False
         """Whether the request is still on its way; until its end no answer is late."""
@@ -79,7 +78,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def drain(self, write_timeout: float | None) -> None:
         """Wait until there is room to write, for as long as bytes keep leaving."""
-        while self.is_writing_paused and not self.is_lost:
+        while self.is_writing_paused and not self.is_closed:
             unsent = self._transport.get_write_buffer_size()
             self._writer = self._loop.create_future()
             try:
@@ -118,7 +117,7 @@ class UpstreamConnection(asyncio.Protocol):
             and answer.keeps_alive
             and not answer.has_surplus
             and not self.is_sending
-            and not self.is_lost
+            and not self.is_closed
             and self._transport.get_write_buffer_size() == 0
         )
         if not is_fit:
@@ -126,9 +125,14 @@ class UpstreamConnection(asyncio.Protocol):
         return is_fit
 
     @property
+    def is_closed(self) -> bool:
+        """Whether either side closed it."""
+        return self._transport.is_closing()
+
+    @property
     def has_ended(self) -> bool:
-        """Whether the other side closed it, or sent what nobody asked for."""
-        return self.is_lost or _is_readable(self._transport.get_extra_info("socket").fileno())
+        """Whether it is closed, or about to be: its end or unasked-for bytes are there to read."""
+        return self.is_closed or _is_readable(self._transport.get_extra_info("socket").fileno())
 
     # Called by the event loop.
 
@@ -160,7 +164,6 @@ class UpstreamConnection(asyncio.Protocol):
         _wake(self._reader)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost = True
         if self._timer is not None:
             self._timer.cancel()
         error = httpx.WriteError if self.is_sending else httpx.ReadError

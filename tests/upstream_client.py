@@ -1,0 +1,75 @@
+"""An `HttpxUpstream` in the hands of a test: either transport, either event loop."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvloop
+
+from openai_proxy.adapters.native_transport import NativeTransport
+from openai_proxy.adapters.stock_transport import httpx_transport
+from openai_proxy.adapters.upstream import HttpxUpstream
+from openai_proxy.domain.ports import RawHeaders, UpstreamRequest
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+_LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def on_loop(name: str) -> Run:
+    """Runs a coroutine on a new event loop of that kind."""
+
+    def run(main: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=_LOOPS[name]) as runner:
+            return runner.run(main)
+
+    return run
+
+
+def transport(name: str, base_url: str, **limits: Any) -> httpx.AsyncBaseTransport:
+    bounds = httpx.Limits(keepalive_expiry=30, **limits)
+    if name == "native":
+        return NativeTransport(limits=bounds)
+    return httpx_transport(base_url, bounds)
+
+
+@asynccontextmanager
+async def client_of(
+    base_url: str,
+    transport: httpx.AsyncBaseTransport,
+    *,
+    connect_timeout: float = 2,
+    read_timeout: float = 5,
+) -> AsyncGenerator[HttpxUpstream]:
+    client = HttpxUpstream(
+        base_url, transport, connect_timeout=connect_timeout, read_timeout=read_timeout
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def request(
+    method: str = "POST",
+    target: bytes = b"/v1/chat/completions",
+    headers: RawHeaders = (),
+    **body: Any,
+) -> UpstreamRequest:
+    return UpstreamRequest(method, target, headers, **body)
+
+
+async def body_of(client: HttpxUpstream, request: UpstreamRequest) -> bytes:
+    async with client.send(request) as answer:
+        return b"".join([piece async for piece in answer.body])
+
+
+async def pieces(*parts: bytes | Exception, rest_seconds: float = 0) -> AsyncIterator[bytes]:
+    """A body that arrives piece by piece; an exception among them is raised."""
+    for part in parts:
+        await asyncio.sleep(rest_seconds)
+        if isinstance(part, Exception):
+            raise part
+        yield part
