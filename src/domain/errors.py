@@ -24,10 +24,17 @@ class ProxyError(Exception):
     status: int = 500
     code: ClassVar[str] = "internal_error"
     retry_after_seconds: ClassVar[int | None] = None
+    param: str | None = None
+    """What of the request is at fault, as the client spells it."""
 
     def as_json(self) -> bytes:
         """The body of the answer, as in the API reference under "Error codes"."""
-        error = {"message": str(self), "type": "proxy_error", "param": None, "code": self.code}
+        error = {
+            "message": str(self),
+            "type": "proxy_error",
+            "param": self.param,
+            "code": self.code,
+        }
         return json.dumps({"error": error}).encode()
 
 
@@ -36,6 +43,10 @@ class BadRequest(ProxyError):
 
     status = 400
     code = "bad_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Unauthorized(ProxyError):

@@ -20,8 +20,24 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 64
 
 
+@frozen
+class RatioNames:
+    """What the two ratios are called where a user wrote them."""
+
+    compression_ratio: str
+    tokens_to_keep_ratio: str
+
+
+SETTING_NAMES = RatioNames("COMPRESSION_RATIO", "TOKENS_TO_KEEP_RATIO")
+
+
 class InvalidRatio(ValueError):
     """A ratio outside its range; the message names the setting, the value and the range."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        """What the ratio is called where the user wrote it."""
 
 
 def _check_share(_: object, __: object, share: Fraction) -> None:
@@ -41,7 +57,7 @@ class KeepRatio:
         return self.share < 1
 
     @classmethod
-    def from_compression_ratio(cls, value: Number) -> Self:
+    def from_compression_ratio(cls, value: Number, names: RatioNames = SETTING_NAMES) -> Self:
         """Keep one token in `value`: 2 keeps a half, 4 a quarter.
 
         Raises InvalidRatio unless `value` is finite and at least 1.
@@ -49,17 +65,18 @@ class KeepRatio:
         >>> KeepRatio.from_compression_ratio("3")
         KeepRatio(share=Fraction(1, 3))
         """
-        ratio = _read_number("COMPRESSION_RATIO", value, COMPRESSION_RATIO_RANGE)
+        name, keep_name = names.compression_ratio, names.tokens_to_keep_ratio
+        ratio = _read_number(name, value, COMPRESSION_RATIO_RANGE)
         if ratio < 1:
-            hint = f"; to keep that share, set TOKENS_TO_KEEP_RATIO={value}" if ratio > 0 else ""
+            hint = f"; to keep that share, set {keep_name}={value}" if ratio > 0 else ""
             raise InvalidRatio(
-                f"COMPRESSION_RATIO: {_shown(value)} is below 1.0; "
-                f"it must be {COMPRESSION_RATIO_RANGE}{hint}"
+                f"{name}: {_shown(value)} is below 1.0; it must be {COMPRESSION_RATIO_RANGE}{hint}",
+                name,
             )
         return cls(1 / ratio)
 
     @classmethod
-    def from_tokens_to_keep_ratio(cls, value: Number) -> Self:
+    def from_tokens_to_keep_ratio(cls, value: Number, names: RatioNames = SETTING_NAMES) -> Self:
         """Keep the share `value`.
 
         Raises InvalidRatio unless `value` is above 0 and at most 1.
@@ -67,11 +84,12 @@ class KeepRatio:
         >>> KeepRatio.from_tokens_to_keep_ratio(0.7)
         KeepRatio(share=Fraction(7, 10))
         """
-        share = _read_number("TOKENS_TO_KEEP_RATIO", value, TOKENS_TO_KEEP_RATIO_RANGE)
+        name = names.tokens_to_keep_ratio
+        share = _read_number(name, value, TOKENS_TO_KEEP_RATIO_RANGE)
         if not 0 < share <= 1:
             raise InvalidRatio(
-                f"TOKENS_TO_KEEP_RATIO: {_shown(value)} is out of range; "
-                f"it must be {TOKENS_TO_KEEP_RATIO_RANGE}"
+                f"{name}: {_shown(value)} is out of range; it must be {TOKENS_TO_KEEP_RATIO_RANGE}",
+                name,
             )
         return cls(share)
 
@@ -80,7 +98,10 @@ KEEP_ALL = KeepRatio(Fraction(1))
 
 
 def resolve_keep_ratio(
-    compression_ratio: Number | None = None, tokens_to_keep_ratio: Number | None = None
+    compression_ratio: Number | None = None,
+    tokens_to_keep_ratio: Number | None = None,
+    *,
+    names: RatioNames = SETTING_NAMES,
 ) -> KeepRatio:
     """The keep ratio that the two settings mean together; None or "" means unset.
 
@@ -93,19 +114,19 @@ def resolve_keep_ratio(
     """
     inverse = share = KEEP_ALL
     if compression_ratio is not None and compression_ratio != "":
-        inverse = KeepRatio.from_compression_ratio(compression_ratio)
+        inverse = KeepRatio.from_compression_ratio(compression_ratio, names)
     if tokens_to_keep_ratio is not None and tokens_to_keep_ratio != "":
-        share = KeepRatio.from_tokens_to_keep_ratio(tokens_to_keep_ratio)
+        share = KeepRatio.from_tokens_to_keep_ratio(tokens_to_keep_ratio, names)
     return share if share.compresses else inverse
 
 
-def _read_number(setting: str, value: Number, allowed: str) -> Fraction:
+def _read_number(name: str, value: Number, allowed: str) -> Fraction:
     if isinstance(value, Fraction):
         return value
     # A float is read as it is printed: 0.7 means seven tenths, not its binary neighbour.
     text = str(value).strip()
     if len(text) > _LONGEST_NUMBER or not _DECIMAL.fullmatch(text):
-        raise InvalidRatio(f"{setting}: {_shown(value)} is not a number; it must be {allowed}")
+        raise InvalidRatio(f"{name}: {_shown(value)} is not a number; it must be {allowed}", name)
     return Fraction(Decimal(text))
 
 

@@ -43,6 +43,11 @@ class TextPlace:
     role: str
     span: Span
     """Its string literal, quotes included."""
+    turn: int
+    """How many messages of users the request holds up to here, a message around it included.
+
+    So nothing that a later request adds at the end changes it.
+    """
 
 
 @frozen
@@ -117,6 +122,7 @@ def _at_most(count: int, found: Iterator[TextPlace]) -> tuple[TextPlace, ...]:
 
 
 def _chat_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> Iterator[TextPlace]:
+    turn = 0
     for index in reader.elements():
         role = content = None
         for key in reader.members({"role", "content"}):
@@ -124,8 +130,10 @@ def _chat_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> I
                 role = reader.name()
             else:
                 content = reader.string() or reader.bookmark()
+        turn += role == "user"
         if content is not None and role is not None and role in roles:
-            yield from _content_places(content, f"{pointer}/{index}/content", role, {"text"})
+            pointer_here = f"{pointer}/{index}/content"
+            yield from _content_places(content, pointer_here, role, turn, {"text"})
 
 
 def _responses_places(
@@ -133,13 +141,30 @@ def _responses_places(
 ) -> Iterator[TextPlace]:
     if literal := reader.string():
         if "user" in roles:
-            yield TextPlace(pointer, "user", literal)
+            yield TextPlace(pointer, "user", literal, turn=1)
         return
+    turn = 0
     for index in reader.elements():
-        yield from _item_places(reader, f"{pointer}/{index}", roles)
+        item = _read_item(reader)
+        turn += item.role == "user"
+        if item.content is not None and item.role in roles:
+            pointer_here = f"{pointer}/{index}/{item.member}"
+            yield from _content_places(item.content, pointer_here, item.role, turn, _ITEM_PARTS)
 
 
-def _item_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> Iterator[TextPlace]:
+@frozen
+class _Item:
+    """What an item of the Responses API says, and who says it; empty if it is no text."""
+
+    role: str = ""
+    member: str = "content"
+    content: Span | JsonReader | None = None
+
+
+_ITEM_PARTS = frozenset({"input_text", "output_text"})
+
+
+def _read_item(reader: JsonReader) -> _Item:
     # An item without a type is a message; a reference has no content.
     kind: str | None = "message"
     role = content = output = None
@@ -154,13 +179,10 @@ def _item_places(reader: JsonReader, pointer: str, roles: AbstractSet[str]) -> I
             case _:
                 output = reader.string() or reader.bookmark()
     if kind == "function_call_output":
-        role, content, pointer = "tool", output, f"{pointer}/output"
-    elif kind == "message":
-        pointer = f"{pointer}/content"
-    else:
-        return
-    if content is not None and role is not None and role in roles:
-        yield from _content_places(content, pointer, role, {"input_text", "output_text"})
+        return _Item("tool", "output", output)
+    if kind == "message" and role is not None:
+        return _Item(role, "content", content)
+    return _Item()
 
 
 def _completions_places(
@@ -169,18 +191,19 @@ def _completions_places(
     if "user" not in roles:
         return
     if literal := reader.string():
-        yield TextPlace(pointer, "user", literal)
+        yield TextPlace(pointer, "user", literal, turn=1)
         return
     for index in reader.elements():
         if literal := reader.string():
-            yield TextPlace(f"{pointer}/{index}", "user", literal)
+            # Each of several prompts begins anew.
+            yield TextPlace(f"{pointer}/{index}", "user", literal, turn=1)
 
 
 def _content_places(
-    content: Span | JsonReader, pointer: str, role: str, kinds: AbstractSet[str]
+    content: Span | JsonReader, pointer: str, role: str, turn: int, kinds: AbstractSet[str]
 ) -> Iterator[TextPlace]:
     if isinstance(content, Span):
-        yield TextPlace(pointer, role, content)
+        yield TextPlace(pointer, role, content, turn)
         return
     for index in content.elements():
         kind = text = None
@@ -190,7 +213,7 @@ def _content_places(
             else:
                 text = content.string()
         if text is not None and kind in kinds:
-            yield TextPlace(f"{pointer}/{index}/text", role, text)
+            yield TextPlace(f"{pointer}/{index}/text", role, text, turn)
 
 
 _PlaceFinder = Callable[[JsonReader, str, AbstractSet[str]], Iterator[TextPlace]]
