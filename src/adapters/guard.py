@@ -18,12 +18,13 @@ class Guard:
             try:
                 check_head(request_head(scope))
             except ProxyError as error:
-                await _refuse(error, scope, send)
+                await refuse(error, scope, send)
                 return
         await self._application(scope, receive, send)
 
 
-async def _refuse(error: ProxyError, scope: Scope, send: Send) -> None:
+async def refuse(error: ProxyError, scope: Scope, send: Send) -> None:
+    """Answer a request or a handshake before any of what follows its head is read."""
     body = error.as_json()
     # What follows an unsound head on its connection cannot be trusted either.
     headers = [*error_headers(error, body), (b"connection", b"close")]

@@ -1,14 +1,23 @@
 """The proxy's own pages, and every other answer of the framework in OpenAI's shape."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Response, get
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from ..domain.errors import BadRequest, ProxyError
+from ..domain.access import AccessPolicy
+from ..domain.errors import BadRequest, ProxyError, Unauthorized
+from .asgi import Receive, Scope, Send, request_head
 from .downstream import error_headers
+from .guard import refuse
+
+PageGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+
+_CHALLENGE = {"www-authenticate": 'Basic realm="openai-proxy", charset="UTF-8"'}
+"""What makes a browser ask for a key (RFC 7617 section 2)."""
 
 
 def health_page(proxy_target: str) -> HTTPRouteHandler:
@@ -33,6 +42,38 @@ def ready_page(is_ready: Callable[[], bool]) -> HTTPRouteHandler:
     return ready
 
 
+def only_for(access: AccessPolicy) -> PageGuard:
+    """Keeps the pages it guards from whoever may not see them."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        # Litestar types its scope more narrowly than the ASGI specification does.
+        head = request_head(cast("Scope", connection.scope))
+        if not access.may_see_local_pages(head, allow_basic=True):
+            raise Unauthorized(
+                "This page is for callers on the proxy's own machine "
+                "and for those who present one of PROXY_API_KEYS."
+            )
+
+    return guard
+
+
+def is_local_path(raw_path: bytes) -> bool:
+    """Whether a path is the proxy's own, so that it never goes upstream."""
+    return raw_path.startswith(b"/_proxy/") or raw_path == b"/_proxy"
+
+
+async def no_such_page(scope: Scope, _: Receive, send: Send) -> None:
+    """The raw ASGI application that answers whatever is asked for below `/_proxy/` in vain."""
+    error = BadRequest("The proxy has no such page.")
+    error.status = 404
+    await refuse(error, scope, send)
+
+
+def answer_own_error(_: Request[Any, Any, Any], error: ProxyError) -> Response[bytes]:
+    """An error that a local page or its guard raised."""
+    return _as_response(error)
+
+
 def answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """A routing error of Litestar's, such as 404 or 405 on a local path."""
     known = BadRequest(f"{error.detail}.")
@@ -43,4 +84,6 @@ def answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> R
 def _as_response(error: ProxyError) -> Response[bytes]:
     body = error.as_json()
     headers = {name.decode(): value.decode() for name, value in error_headers(error, body)}
+    if isinstance(error, Unauthorized):
+        headers |= _CHALLENGE
     return Response(body, status_code=error.status, headers=headers)

@@ -10,7 +10,15 @@ from litestar.handlers import asgi
 
 from ..adapters.asgi import Application, Receive, Scope, Send
 from ..adapters.guard import Guard
-from ..adapters.local_pages import answer_framework_error, health_page, ready_page
+from ..adapters.local_pages import (
+    answer_framework_error,
+    answer_own_error,
+    health_page,
+    is_local_path,
+    no_such_page,
+    ready_page,
+)
+from ..domain.errors import ProxyError
 from .container import Container
 from .environment import load_settings
 from .settings import InvalidSettings
@@ -38,7 +46,7 @@ def create_app(container: Container | None = None) -> Application:
             ready_page(lambda: _is_ready(container)),
         ],
         lifespan=[lambda _: _lifespan(container)],
-        exception_handlers={HTTPException: answer_framework_error},
+        exception_handlers={HTTPException: answer_framework_error, ProxyError: answer_own_error},
         openapi_config=None,
         logging_config=None,
     )
@@ -52,7 +60,9 @@ def _is_ready(container: Container) -> bool:
 
 def _by_kind(requests: Application, websockets: Application) -> Application:
     async def relay(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if is_local_path(scope["raw_path"]):
+            await no_such_page(scope, receive, send)
+        elif scope["type"] == "http":
             await requests(scope, receive, send)
         else:
             await websockets(scope, receive, send)
