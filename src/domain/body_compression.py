@@ -1,11 +1,13 @@
 """Compressing the user texts inside a request body, and nothing else of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, Self
 
 from attrs import frozen
 
 from .compression import CompressedText, compress_text
+from .fit import fit_text
 from .json_spans import (
     DuplicateKey,
     LoneSurrogate,
@@ -16,7 +18,8 @@ from .json_spans import (
     splice,
     write_string,
 )
-from .policy import CompressionPolicy
+from .keep_ratio import KEEP_ALL
+from .policy import CompressionPolicy, Treatment
 from .request_texts import (
     OtherEvent,
     RequestTexts,
@@ -26,11 +29,13 @@ from .request_texts import (
     texts_of_body,
     texts_of_frame,
 )
+from .rules import SAYS_NOTHING, TextFacts
 from .tokenizer import Tokenizer
 
 BodySkipReason = Literal[
     "content_encoding",  # The body is encoded, so its JSON is not there to see.
     "body_too_large",  # It is longer than the limit on what is held in memory.
+    "off",  # Compression is switched off.
     "endpoint_not_chosen",  # The policy leaves this endpoint alone.
     "keep_all",  # The keep ratio is 1.
     "not_json",  # Not as RFC 8259 has it, or with a key or number of more than 64 KiB.
@@ -49,6 +54,7 @@ BodySkipReason = Literal[
 TextLeftReason = Literal[
     "too_long",  # More bytes than the policy's `max_text_bytes`.
     "lone_surrogates",  # Not Unicode, so there is nothing to encode.
+    "left_by_rule",  # The rule that takes it says so.
 ]
 """Why a text was not even looked into."""
 
@@ -62,6 +68,8 @@ class TextInBody:
     role: str
     original: str
     compressed: CompressedText
+    rule: str | None = None
+    """The name of the rule that took it, if one did."""
 
 
 @frozen
@@ -71,6 +79,7 @@ class TextLeftAlone:
     pointer: str
     role: str
     reason: TextLeftReason
+    rule: str | None = None
 
 
 @frozen
@@ -85,6 +94,8 @@ class CompressedBody:
     skipped: BodySkipReason | None = None
     """Why the body is the original, unchanged; None if it is not."""
     left_alone: tuple[TextLeftAlone, ...] = ()
+    is_shadow: bool = False
+    """Whether the body is the original although the texts got shorter."""
 
     @classmethod
     def untouched(cls, reason: BodySkipReason, body: bytes = b"", model: str = "") -> Self:
@@ -148,7 +159,7 @@ def compress_body(
     return _compress(
         body,
         endpoint,
-        lambda: texts_of_body(body, endpoint, policy.roles),
+        lambda: texts_of_body(body, endpoint, policy.roles_at(endpoint)),
         policy=policy,
         tokenizer_for=tokenizer_for,
         is_cancelled=is_cancelled,
@@ -169,7 +180,7 @@ def compress_frame(
     return _compress(
         frame,
         "responses",
-        lambda: texts_of_frame(frame, policy.roles),
+        lambda: texts_of_frame(frame, policy.roles_at("responses")),
         policy=policy,
         tokenizer_for=tokenizer_for,
         is_cancelled=is_cancelled,
@@ -185,15 +196,14 @@ def _compress(
     tokenizer_for: Callable[[str], Tokenizer],
     is_cancelled: Callable[[], bool],
 ) -> CompressedBody:
-    if endpoint not in policy.endpoints:
-        return CompressedBody.untouched("endpoint_not_chosen", body)
-    if not policy.keep_ratio.compresses:
-        return CompressedBody.untouched("keep_all", body)
+    if not policy.covers(endpoint):
+        return CompressedBody.untouched(_why_not_covered(policy, endpoint), body)
     try:
         request = find_texts()
         if not request.places:
             return CompressedBody.untouched("no_text", body, request.model)
-        return _compress_texts(body, request, policy, tokenizer_for(request.model), is_cancelled)
+        work = _Work(body, endpoint, request.model, policy, tokenizer_for(request.model))
+        return _compress_texts(request.places, work, is_cancelled)
     except tuple(_BODY_REASONS) as error:
         return CompressedBody.untouched(_BODY_REASONS[type(error)], body)
     except (KeyboardInterrupt, SystemExit):
@@ -202,28 +212,50 @@ def _compress(
         return CompressedBody.untouched("failed", body)
 
 
+def _why_not_covered(policy: CompressionPolicy, endpoint: str) -> BodySkipReason:
+    if policy.mode == "off":
+        return "off"
+    return "keep_all" if policy.roles_at(endpoint) else "endpoint_not_chosen"
+
+
+@frozen
+class _Work:
+    """What the texts of a body have in common."""
+
+    body: bytes
+    endpoint: str
+    model: str
+    policy: CompressionPolicy
+    tokenizer: Tokenizer
+
+
 def _compress_texts(
-    body: bytes,
-    request: RequestTexts,
-    policy: CompressionPolicy,
-    tokenizer: Tokenizer,
-    is_cancelled: Callable[[], bool],
+    places: tuple[TextPlace, ...], work: _Work, is_cancelled: Callable[[], bool]
 ) -> CompressedBody:
-    places = _while_wanted(request.places, is_cancelled)
-    outcomes = [_compress_at(place, body, policy, tokenizer) for place in places]
+    outcomes = [_compress_at(place, work) for place in _while_wanted(places, is_cancelled)]
     replacements = [
         (place.span, write_string(outcome.compressed.text))
-        for place, outcome in zip(request.places, outcomes, strict=True)
+        for place, outcome in zip(places, outcomes, strict=True)
         if isinstance(outcome, TextInBody) and outcome.compressed.text != outcome.original
     ]
+    is_shadow = work.policy.mode == "shadow"
     return CompressedBody(
-        splice(body, replacements) if replacements else body,
-        request.model,
-        tokenizer.name,
+        splice(work.body, replacements) if replacements and not is_shadow else work.body,
+        work.model,
+        work.tokenizer.name,
         texts=tuple(outcome for outcome in outcomes if isinstance(outcome, TextInBody)),
-        skipped=None if replacements else "no_text_shorter",
+        skipped=_why_unchanged(outcomes, changed=bool(replacements)),
         left_alone=tuple(outcome for outcome in outcomes if isinstance(outcome, TextLeftAlone)),
+        is_shadow=is_shadow and bool(replacements),
     )
+
+
+def _why_unchanged(
+    outcomes: Sequence[TextInBody | TextLeftAlone | None], *, changed: bool
+) -> BodySkipReason | None:
+    if changed:
+        return None
+    return "no_text_shorter" if any(outcomes) else "no_text"
 
 
 def _while_wanted(
@@ -235,24 +267,48 @@ def _while_wanted(
         yield place
 
 
-def _compress_at(
-    place: TextPlace, body: bytes, policy: CompressionPolicy, tokenizer: Tokenizer
-) -> TextInBody | TextLeftAlone:
+def _compress_at(place: TextPlace, work: _Work) -> TextInBody | TextLeftAlone | None:
+    """Do to a text what the policy says; None if it is not one of those to compress."""
+    policy = work.policy
     try:
-        original = _read_text(body, place.span, policy.max_text_bytes)
+        original = _read_text(work.body, place.span, policy.max_text_bytes)
     except tuple(_TEXT_REASONS) as error:
         return TextLeftAlone(place.pointer, place.role, _TEXT_REASONS[type(error)])
-    compressed = compress_text(
-        original,
-        policy.keep_ratio,
-        tokenizer,
-        strategy=policy.strategy,
-        salt=policy.salt,
-        protect=policy.protect,
-    )
+    text = _facts_of(original, place, work)
+    rule = policy.rules.first_match(text)
+    if rule is None and not policy.chooses(text):
+        return None
+    name, instruction = (None, SAYS_NOTHING) if rule is None else (rule.name, rule.then)
+    if not instruction.compress:
+        return TextLeftAlone(place.pointer, place.role, "left_by_rule", name)
+    compressed = _treat(original, policy.treatment(instruction), policy.salt, work.tokenizer)
     if compressed.tokens_before < policy.min_tokens:
         compressed = _as_it_was(original, compressed, "too_few_tokens")
-    return TextInBody(place.pointer, place.role, original, compressed)
+    return TextInBody(place.pointer, place.role, original, compressed, name)
+
+
+def _facts_of(original: str, place: TextPlace, work: _Work) -> TextFacts:
+    tokens = 0
+    if work.policy.rules.ask_for_tokens:
+        tokens = compress_text(original, KEEP_ALL, work.tokenizer).tokens_before
+    return TextFacts(work.endpoint, work.model, place.role, place.turn, tokens)
+
+
+def _treat(
+    original: str, treatment: Treatment, salt: bytes, tokenizer: Tokenizer
+) -> CompressedText:
+    compress: Callable[..., CompressedText] = partial(
+        compress_text, keep_ratio=treatment.keep_ratio
+    )
+    if treatment.target_tokens is not None:
+        compress = partial(fit_text, target_tokens=treatment.target_tokens)
+    return compress(
+        original,
+        tokenizer=tokenizer,
+        strategy=treatment.strategy,
+        salt=salt,
+        protect=treatment.protect,
+    )
 
 
 def _read_text(body: bytes, span: Span, max_bytes: int) -> str:
