@@ -1,6 +1,6 @@
 """How near the billed tokens come to keep ratio times tokens, by script, ratio and size.
 
-    python -m benchmarks.exactness [TEXTS_PER_CELL]
+python -m benchmarks.exactness [TEXTS_PER_CELL]
 """
 
 import sys

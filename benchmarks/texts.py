@@ -10,22 +10,35 @@ from typing import Final
 
 from openai_proxy.domain.tokenizer import Tokenizer
 
-from .prose import ENGLISH, PROSE
+from .prose import PROSE
 
-EMOJI = "👩\u200d🚀 🏳️\u200d🌈 👍🏽 😀 🎉 👨\u200d👩\u200d👧\u200d👦 🇩🇪 🇯🇵 ❤️ ✌🏿 🐈 🤷\u200d♀️".split(" ")
+EMOJI = [
+    "👩\u200d🚀",
+    "🏳️\u200d🌈",
+    "👍🏽",
+    "😀",
+    "🎉",
+    "👨\u200d👩\u200d👧\u200d👦",
+    "🇩🇪",
+    "🇯🇵",
+    "❤️",
+    "✌🏿",
+    "🐈",
+    "🤷\u200d♀️",
+]
 MARKS = ("", "", "\u0301", "\u0308", "\u0323\u0302")
 
 Source = Callable[[random.Random], str]
 """Gives the next bit of a text."""
 
 
-def _sentences(prose: str, separator: str = " ") -> Source:
-    sentences = prose.splitlines()
+def _sentences(language: str, separator: str = " ") -> Source:
+    sentences = PROSE[language].items.splitlines()
     return lambda chance: chance.choice(sentences) + chance.choice((separator, separator, "\n"))
 
 
 def _marked(chance: random.Random) -> str:
-    sentence = chance.choice(ENGLISH.splitlines())
+    sentence = chance.choice(PROSE["English"].items.splitlines())
     return "".join(
         letter + chance.choice(MARKS) if letter.isalpha() else letter for letter in sentence
     )
@@ -47,9 +60,9 @@ def _code() -> Source:
 
 
 SOURCES: Final[Mapping[str, Source]] = {
-    **{script: _sentences(prose) for script, prose in PROSE.items()},
-    "Chinese": _sentences(PROSE["Chinese"], ""),
-    "Japanese": _sentences(PROSE["Japanese"], ""),
+    **{language: _sentences(language) for language in PROSE},
+    "Chinese": _sentences("Chinese", ""),
+    "Japanese": _sentences("Japanese", ""),
     "emoji": lambda chance: chance.choice(EMOJI) + chance.choice(("", "", " ")),
     "combining marks": _marked,
     "source code": _code(),
@@ -61,7 +74,8 @@ SOURCES: Final[Mapping[str, Source]] = {
 
 def text_of(script: str, tokens: int, tokenizer: Tokenizer, seed: int = 0) -> str:
     """A text of about so many tokens; another seed gives another text."""
-    chance = random.Random(f"{script} {tokens} {seed}")
+    # A seeded generator: every run measures the same texts.
+    chance = random.Random(f"{script} {tokens} {seed}")  # noqa: S311
     source = SOURCES[script]
     parts: list[str] = []
     missing = tokens

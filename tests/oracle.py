@@ -5,7 +5,7 @@ Its sentences are those of openai_proxy.domain.compression, in their order.
 
 import hashlib
 from fractions import Fraction
-from math import floor, isqrt
+from math import floor, inf, isqrt
 
 import regex
 
@@ -42,10 +42,11 @@ def words_of(digest: bytes) -> list[int]:
 
 
 def kept_units(
-    block: list[tuple[str, int]], draws: list[int], target: int, least: int, tokenizer: Tokenizer
+    block: list[tuple[str, int]], draws: list[int], target: int, number: int, tokenizer: Tokenizer
 ) -> set[int]:
     n = len(block)
-    order = sorted(range(n), key=draws.__getitem__)
+    least, tolerance = (0, 1) if number else (1, 0)
+    order = sorted(range(n), key=lambda index: float(draws[index]))
 
     def billed(k: int) -> int:
         text = "".join(block[index][0] for index in sorted(order[:k]))
@@ -57,20 +58,20 @@ def kept_units(
     half = (least + n) // 2
     loss = cost(half) - billed(half)
 
-    def side(k: int) -> int:
+    def side(k: int) -> float:
         """Below 0 if so few units are too cheap, above if too dear."""
         if 8 * abs(loss) <= cost(half):
             expected = cost(k) - floor(Fraction(loss * k * (n - k), half * (n - half)))
             near, far, width = (k, half - k, half) if k < half else (k - half, n - k, n - half)
             slack = 1 + isqrt(floor(Fraction(near * far, width)))
             if abs(expected - target) > slack:
-                return expected - target
+                return inf if expected > target else -inf
         return billed(k) - target
 
     low, high = least, n
     while high - low > 1:
         middle = (low + high) // 2
-        if side(middle) == 0:
+        if abs(side(middle)) <= tolerance:
             return set(order[:middle])
         low, high = (middle, high) if side(middle) < 0 else (low, middle)
     return set(order[: high if billed(low) + billed(high) < 2 * target else low])
@@ -87,10 +88,9 @@ def thinned(text: str, share: Fraction, tokenizer: Tokenizer, salt: bytes = b"")
         draws = words_of(hashlib.shake_128(link).digest(8 * len(block)))
         offset = Fraction(words_of(link)[0], 2**64) if number else Fraction(1, 2)
         target = floor(share * sum(cost for _, cost in block) + offset) - debt
-        least = 0 if number else 1
-        kept = kept_units(block, draws, target, least, tokenizer)
+        kept = kept_units(block, draws, target, number, tokenizer)
         left = "".join(unit for index, (unit, _) in enumerate(block) if index in kept)
         over = len(tokenizer.encode(left, disallowed_special=())) - target
-        debt = max(0, over) if len(kept) == least else 0
+        debt = max(0, over) if len(kept) == (0 if number else 1) else 0
         result += left
     return result

@@ -15,22 +15,23 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
    salt (with its BLAKE2b-512 if it has more than 64 bytes);
    link[i] = BLAKE2b-256(link[i-1] + text of block i), for i from 1.
    The draws of block i are the words of SHAKE-128(link[i]), one a unit.
-5. *Order.* Units by rising draw (or as the strategy says).
+5. *Order.* Units by rising draw, rounded to a double (or as the strategy says).
 6. *Target.* floor(keep ratio * tokens of the block + offset) - debt, exactly;
    the offset is 1/2 in the first block and the first word of link[i] over 2^64
    in the others. Debt: see 8.
 7. *Cut.* B(k) is the number of tokens of the block's text with the first k of
    its n units, encoded again. Find k between low = 0 (1 in the first block)
    and high = n: while they are more than one apart, take middle =
-   floor((low + high) / 2); B(middle) = target ends the search there; a smaller
-   one raises low, a larger one lowers high. In the end high is taken if
-   B(low) + B(high) < 2 * target, else low. Not every B is computed. With
-   half = floor((least + n) / 2), where least is the first low; K(k) the cost
-   of the first k units; loss = K(half) - B(half); and joints = half * (n - half):
-   if 8 * |loss| <= K(half), B(k) is taken to lie within slack of
-   K(k) - floor(loss * k * (n - k) / joints), and on its side of the target
-   without being counted. slack = 1 + floor(sqrt(floor(d))), where
-   d = k * (half - k) / half below half, (k - half) * (n - k) / (n - half) else.
+   floor((low + high) / 2). If B(middle) is the target (or, behind the first
+   block, one more or less), k is middle; a smaller one raises low to middle, a
+   larger one lowers high. In the end k is high if B(low) + B(high) < 2 * target,
+   else low. Not every B is counted. With half = floor((least + n) / 2), least
+   being the first low, K(k) the cost of the first k units, loss =
+   K(half) - B(half) and joints = half * (n - half): if 8 * |loss| <= K(half),
+   B(k) is expected at K(k) - floor(loss * k * (n - k) / joints), and where that
+   is farther from the target than 1 + floor(sqrt(floor(d))), its side is taken
+   uncounted; d = k * (half - k) / half for k below half, otherwise
+   (k - half) * (n - k) / (n - half).
 8. *Protection.* Units that overlap a protected span are kept, whatever they
    cost. They are no part of the order, but have their draws; B counts them. In
    a block that has some, low begins at 0 and every B is computed. If k is the
@@ -216,7 +217,7 @@ def _thinned_blocks(
             target_of(link, len(block.tokens), keep_ratio, first=first) - debt,
             draw.tokenizer,
             pinned=stay,
-            least=1 if first and 1 not in stay else 0,
+            first=first,
         )
         yield made
         first, position, debt = False, position + len(block), made.tokens_over

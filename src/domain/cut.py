@@ -34,17 +34,19 @@ def cut(
     tokenizer: Tokenizer,
     *,
     pinned: bytes,
-    least: int,
+    first: bool,
 ) -> Cut:
-    """Keep the first units of `order` until `target` tokens are billed.
+    """Keep units in their `order` until `target` tokens are billed.
 
-    The `least` first of them stay whatever they cost, and so do the `pinned` ones.
+    The `pinned` ones stay whatever they cost. Of the `first` block something
+    stays, and its bill is as exact as can be: it is all there is to a short text.
     """
     is_pinned = 1 in pinned
     free = [index for index in order if not pinned[index]] if is_pinned else order
     left = _Left(block.texts, free, tokenizer, bytearray(pinned))
+    least = 1 if first and not is_pinned else 0
     forecast = _no_forecast if is_pinned else _forecast(left, block, least)
-    number = _find(left, least, target, forecast)
+    number = _find(left, least, target, forecast, tolerance=0 if first else 1)
     left.keep(number)
     return Cut(
         texts=block.texts,
@@ -86,8 +88,8 @@ Forecast = Callable[[int], tuple[float, float]]
 """From a number of units to the fewest and the most tokens they can be billed as."""
 
 
-def _find(left: _Left, least: int, target: int, forecast: Forecast) -> int:
-    """The number of units that comes nearest to `target`.
+def _find(left: _Left, least: int, target: int, forecast: Forecast, *, tolerance: int) -> int:
+    """The number of units whose bill comes nearest to `target`, or as near as is tolerated.
 
     Which numbers are tried must not depend on the target: a larger one then
     never keeps less, even where more units are billed as fewer tokens.
@@ -98,7 +100,7 @@ def _find(left: _Left, least: int, target: int, forecast: Forecast) -> int:
         fewest, most = forecast(middle)
         if fewest <= target <= most:
             fewest = most = left.billed(middle)
-            if fewest == target:
+            if abs(fewest - target) <= tolerance:
                 return middle
         if most < target:
             low = middle

@@ -107,7 +107,10 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
     }
     units = Units([*map(texts.__getitem__, tokens)], [1] * len(tokens), tokens)
     inner = {token for token, spelling in spellings.items() if 0x80 <= spelling[0] < 0xC0}
-    return _whole_graphemes(_whole_characters(units, inner) if inner else units)
+    if inner:
+        units = _whole_characters(units, inner)
+        return _whole_graphemes(units, set(units.texts))
+    return _whole_graphemes(units, set(texts.values()))
 
 
 def _whole_characters(units: Units, inner: set[int]) -> Units:
@@ -118,9 +121,8 @@ def _whole_characters(units: Units, inner: set[int]) -> Units:
     return Units(texts, joined.sizes, joined.tokens)
 
 
-def _whole_graphemes(units: Units) -> Units:
-    """Join units wherever a grapheme goes on from one into the next."""
-    distinct = set(units.texts)
+def _whole_graphemes(units: Units, distinct: set[str]) -> Units:
+    """Join units, whose `distinct` texts are these, where a grapheme goes on into the next."""
     leading: set[str] = set()
     trailing = {text for text in distinct if text[-1] == "\r"}
     letters = "".join(distinct)

@@ -1,14 +1,18 @@
 """What removal promises of every text: whole characters, honest counts, an answer in any case."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 import pytest
 import regex
 from attrs import frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.fakes import FakeTokenizer
+from tests.oracle import thinned
+from tests.strategies import any_texts, keep_ratios, long_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
 from openai_proxy.domain.compression import CompressedText, compress_text
@@ -17,9 +21,6 @@ from openai_proxy.domain.protections import PROTECTIONS
 from openai_proxy.domain.strategies import BUILT_IN, UnknownStrategy
 from openai_proxy.domain.tokenizer import Tokenizer
 from openai_proxy.domain.units import Units
-from tests.fakes import FakeTokenizer
-from tests.oracle import thinned
-from tests.strategies import any_texts, keep_ratios, long_texts, texts
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")
@@ -30,7 +31,13 @@ ASTRONAUT = "\U0001f469\u200d\U0001f680"
 
 tokenizers: st.SearchStrategy[Tokenizer] = st.sampled_from([FAKE, O200K, CL100K])
 strategies = st.sampled_from(sorted(BUILT_IN))
-protections = st.frozensets(st.sampled_from(PROTECTIONS))
+methods = st.fixed_dictionaries(
+    {
+        "strategy": strategies,
+        "salt": st.binary(max_size=100),
+        "protect": st.frozensets(st.sampled_from(PROTECTIONS)),
+    }
+)
 
 
 def count(text: str, tokenizer: Tokenizer) -> int:
@@ -83,16 +90,11 @@ class TestTheResult:
         assert compressed.tokens_before == count(text, tokenizer)
         assert compressed.tokens_billed == count(compressed.text, tokenizer)
 
-    @given(texts, keep_ratios, tokenizers, strategies, protections)
+    @given(texts, keep_ratios, tokenizers, methods)
     def test_is_never_blank_where_the_original_is_not(
-        self,
-        text: str,
-        keep_ratio: KeepRatio,
-        tokenizer: Tokenizer,
-        strategy: str,
-        protect: frozenset[str],
+        self, text: str, keep_ratio: KeepRatio, tokenizer: Tokenizer, method: Mapping[str, Any]
     ) -> None:
-        compressed = compress_text(text, keep_ratio, tokenizer, strategy=strategy, protect=protect)
+        compressed = compress_text(text, keep_ratio, tokenizer, **method)
 
         assert bool(compressed.text.strip()) == bool(text.strip())
 
@@ -111,19 +113,11 @@ class TestTheResult:
 class TestLeavingATextAlone:
     """Whatever the text, the tokenizer or the strategy: an answer, and a reason if it is the original."""
 
-    @given(any_texts, keep_ratios, tokenizers, strategies, st.binary(max_size=100), protections)
+    @given(any_texts, keep_ratios, tokenizers, methods)
     def test_every_string_gets_an_answer(
-        self,
-        text: str,
-        keep_ratio: KeepRatio,
-        tokenizer: Tokenizer,
-        strategy: str,
-        salt: bytes,
-        protect: frozenset[str],
+        self, text: str, keep_ratio: KeepRatio, tokenizer: Tokenizer, method: Mapping[str, Any]
     ) -> None:
-        compressed = compress_text(
-            text, keep_ratio, tokenizer, strategy=strategy, salt=salt, protect=protect
-        )
+        compressed = compress_text(text, keep_ratio, tokenizer, **method)
 
         reasons = {None, "one_token", "blank", "not_smaller", "lone_surrogates"}
         assert compressed.skipped in reasons
