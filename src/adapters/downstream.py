@@ -34,6 +34,7 @@ class Downstream:
         "bytes_received",
         "bytes_sent",
         "has_left",
+        "own_fields",
         "status",
     )
 
@@ -53,6 +54,8 @@ class Downstream:
         self.bytes_received = 0
         self.bytes_sent = 0
         self.has_left = False
+        self.own_fields: list[tuple[bytes, bytes]] = []
+        """What the proxy itself says in the head of the answer, whoever gives it."""
 
     @property
     def is_answered(self) -> bool:
@@ -149,11 +152,21 @@ class Downstream:
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
         self.began_at = time.monotonic()
+        if self.own_fields:
+            headers = _replaced(headers, self.own_fields)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _end(self, body: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self._answer_ended = True
+
+
+def _replaced(
+    headers: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """`headers` with `own` fields in place of those that another proxy behind this one set."""
+    names = {name for name, _ in own}
+    return [field for field in headers if field[0] not in names] + own
 
 
 async def _resume(held: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

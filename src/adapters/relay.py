@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from attrs import field, frozen, mutable
 
 from ..domain.access import AccessPolicy
+from ..domain.answer_fields import compression_fields
 from ..domain.body_compression import CompressedBody
 from ..domain.errors import ProxyError
 from ..domain.headers import request_headers
@@ -19,6 +20,7 @@ from ..domain.ports import (
     UpstreamRequest,
     UpstreamResponse,
 )
+from ..domain.request_control import ControlLimits, controlled_policy
 from ..domain.request_head import RequestHead
 from ..domain.target import compressible_endpoint, upstream_target
 from ..domain.tracing import trace_id
@@ -40,6 +42,7 @@ class RelaySettings:
     via: bytes
     """The pseudonym under which this proxy appears in Via (RFC 9110 section 7.6.3)."""
     policy: CompressionPolicy = field(factory=CompressionPolicy)
+    control: ControlLimits = field(factory=ControlLimits)
     max_body_bytes: int = 4 * MIB
     """Longer bodies are never compressed, and never held in memory."""
     max_request_bytes: int | None = None
@@ -135,9 +138,12 @@ class Relay:
         self._traffic.check_room(self._settings.max_concurrency)
         head = exchange.head
         credentials = self._access.upstream_credentials(head)
+        policy = controlled_policy(self._settings.policy, head, self._settings.control)
         target = upstream_target(self._settings.base_path, head.raw_path, head.query)
         headers = request_headers(head.headers, via=self._settings.via)
-        body = await self._body(exchange)
+        body = await self._body(exchange, policy)
+        if exchange.compressed is not None:
+            exchange.downstream.own_fields = compression_fields(policy, exchange.compressed)
         request = UpstreamRequest(
             method=head.method,
             target=target,
@@ -153,13 +159,14 @@ class Relay:
                 on_sent=None if reader is None else reader.add,
             )
 
-    async def _body(self, exchange: _Exchange) -> bytes | AsyncIterator[bytes] | None:
+    async def _body(
+        self, exchange: _Exchange, policy: CompressionPolicy
+    ) -> bytes | AsyncIterator[bytes] | None:
         head, downstream = exchange.head, exchange.downstream
         if not head.has_body:
             downstream.expect_no_body()
             return None
         endpoint = compressible_endpoint(head.method, head.raw_path)
-        policy = self._settings.policy
         if endpoint is None or not policy.covers(endpoint):
             return downstream.stream_body()
         if head.fixes_body:

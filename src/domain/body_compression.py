@@ -51,6 +51,8 @@ BodySkipReason = Literal[
 ]
 """Why a body is the original, unchanged."""
 
+BodyStatus = Literal["applied", "shadow", "skipped"]
+
 TextLeftReason = Literal[
     "too_long",  # More bytes than the policy's `max_text_bytes`.
     "lone_surrogates",  # Not Unicode, so there is nothing to encode.
@@ -101,6 +103,13 @@ class CompressedBody:
     def untouched(cls, reason: BodySkipReason, body: bytes = b"", model: str = "") -> Self:
         """A body no text of which was looked into; `body` is empty if it streams by."""
         return cls(body, model, encoding="", skipped=reason)
+
+    @property
+    def status(self) -> BodyStatus:
+        """What became of the texts in one word."""
+        if self.skipped is not None:
+            return "skipped"
+        return "shadow" if self.is_shadow else "applied"
 
     @property
     def tokens_before(self) -> int:
