@@ -10,6 +10,7 @@ from attrs import mutable
 from ..domain.access import AccessPolicy
 from ..domain.errors import ProxyError
 from ..domain.headers import accept_headers, handshake_headers, response_headers
+from ..domain.policy import CompressionPolicy
 from ..domain.ports import (
     HandshakeRefused,
     LogSink,
@@ -18,6 +19,7 @@ from ..domain.ports import (
     UpstreamWebSockets,
     WebSocketRequest,
 )
+from ..domain.request_control import controlled_policy
 from ..domain.request_head import RequestHead
 from ..domain.target import compressible_frames, upstream_target
 from ..domain.tracing import trace_id
@@ -41,8 +43,8 @@ class _Session:
     request_id: str
     started_at: float
     started: float
-    compresses: bool
-    """Whether its text frames may hold texts to compress."""
+    policy: CompressionPolicy | None = None
+    """What becomes of texts in its frames; None where they hold none to compress."""
     ended_in_order: bool = False
     error: str | None = None
 
@@ -78,7 +80,6 @@ class WebSocketRelay:
             request_id=self._traffic.enter(),
             started_at=time.time(),
             started=time.monotonic(),
-            compresses=self._settings.policy.covers(compressible_frames(head.raw_path)),
         )
         try:
             await self._relay(session)
@@ -105,6 +106,9 @@ class WebSocketRelay:
         self._traffic.check_room(self._settings.max_concurrency)
         head = session.head
         credentials = self._access.upstream_credentials(head)
+        policy = controlled_policy(self._settings.policy, head, self._settings.control)
+        if policy.covers(compressible_frames(head.raw_path)):
+            session.policy = policy
         request = WebSocketRequest(
             upstream_target(self._settings.base_path, head.raw_path, head.query),
             credentials.apply_to(handshake_headers(head.headers, via=self._settings.via)),
@@ -132,16 +136,16 @@ class WebSocketRelay:
     async def _relay_up(self, session: _Session, upstream: UpstreamWebSocket) -> Close:
         """Send on each message before the next is taken; how the client ended."""
         while not isinstance(message := await session.downstream.receive(), Close):
-            if session.compresses and isinstance(message, str):
-                message = await self._compressed(session, message)
+            if session.policy is not None and isinstance(message, str):
+                message = await self._compressed(session, session.policy, message)
             await upstream.send(message)
         return message
 
-    async def _compressed(self, session: _Session, text: str) -> str:
+    async def _compressed(self, session: _Session, policy: CompressionPolicy, text: str) -> str:
         frame = text.encode()
         if len(frame) > self._settings.max_body_bytes:
             return text
-        compressed = await self._compression.compress_frame(frame, self._settings.policy)
+        compressed = await self._compression.compress_frame(frame, policy)
         if compressed.skipped != "other_event":
             self._log.record_compression(session.request_id, compressed)
         return text if compressed.skipped else compressed.body.decode()
