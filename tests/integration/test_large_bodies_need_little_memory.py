@@ -1,5 +1,6 @@
 """Bodies of any size stream through; what one side cannot take, the other keeps."""
 
+import gzip
 import sys
 import threading
 import time
@@ -120,6 +121,17 @@ def test_a_download_in_chunks(
 
     assert got.complete
     assert got.body == PIECE * (SIZE // len(PIECE))
+
+
+def test_a_gzip_bomb_passes_as_it_is(
+    proxy: RunningProxy, client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    bomb = gzip.compress(bytes(128 * MIB), compresslevel=1)
+    upstream.plays(answer(200, [(b"Content-Encoding", b"gzip")], bomb))
+    with _little_memory_used(proxy):
+        got = client.ask(b"GET", b"/v1/files/file-1/content")
+
+    assert (got.complete, got.body) == (True, bomb)
 
 
 def test_a_slow_upstream_holds_back_the_upload(

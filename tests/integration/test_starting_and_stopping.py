@@ -73,6 +73,42 @@ def test_empty_settings_are_as_good_as_none(
     assert upstream.requests[0].values(b"authorization") == []
 
 
+def test_the_first_chat_to_be_compressed_does_not_wait_long(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(COMPRESSION_RATIO="2")
+    message = {"role": "user", "content": "One, two, three, four, five. " * 100}
+    body = json.dumps({"model": "gpt-4o", "messages": [message]}).encode()
+
+    asked_at = time.monotonic()
+    with connected(proxy.address) as client:
+        client.ask(b"POST", b"/v1/chat/completions", body=body)
+
+    assert time.monotonic() - asked_at < 1
+    assert len(upstream.requests[0].body) < len(body)
+
+
+def test_an_upstream_that_is_the_proxy_itself_stops_the_start(tmp_path: Path) -> None:
+    settings = {"PORT": "8123", "UPSTREAM_BASE_URL": "http://localhost:8123/v1"}
+
+    ended = run_command(directory=tmp_path, settings=settings)
+
+    assert ended.returncode != 0
+    assert "UPSTREAM_BASE_URL: " in ended.stderr
+
+
+def test_a_request_that_comes_round_again_is_a_508(
+    client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    client.ask(b"GET", b"/v1/models")
+    via = upstream.requests[0].values(b"via")[0]
+
+    got = client.ask(b"GET", b"/v1/models", [(b"Via", via)])
+
+    assert (got.status, json.loads(got.body)["error"]["code"]) == (508, "loop_detected")
+    assert len(upstream.requests) == 1
+
+
 def test_health_answers_as_long_as_the_process_does(
     proxy: RunningProxy, client: RawClient, upstream: ScriptedUpstream
 ) -> None:

@@ -1,0 +1,107 @@
+"""A chat made to be hard to compress arrives, and everybody else is served meanwhile."""
+
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.raw_client import connected
+from tests.running_proxy import RunningProxy, StartProxy
+from tests.scripted_upstream import ScriptedUpstream, answer, receive
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+
+CHAT = b"/v1/chat/completions"
+MIB = 1024 * 1024
+LONG = 1_100_000
+PATIENCE_SECONDS = 60
+
+RUNS_OF_ONE_CHARACTER = [" ", "\t", "a", "7", "^", "\n", "\u00a0", "中", "😀", "\u0301"]
+
+
+def _chat(text: str) -> bytes:
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+@pytest.fixture(scope="module")
+def halving(start_proxy: StartProxy) -> RunningProxy:
+    return start_proxy(COMPRESSION_RATIO="2", COMPRESSION_MAX_TEXT_BYTES=str(4 * MIB))
+
+
+def _ask(proxy: RunningProxy, body: bytes) -> int:
+    with connected(proxy.address, PATIENCE_SECONDS) as client:
+        return client.ask(b"POST", CHAT, body=body).status
+
+
+@pytest.mark.parametrize("character", RUNS_OF_ONE_CHARACTER, ids=ascii)
+def test_a_long_run_of_one_character_fails_no_request(
+    halving: RunningProxy, upstream: ScriptedUpstream, character: str
+) -> None:
+    text = character * (LONG // len(character.encode()))
+
+    assert _ask(halving, _chat(text)) == 200
+
+    sent = json.loads(bytes(upstream.requests[0].body))["messages"][0]["content"]
+    assert 0 < len(sent) <= len(text)
+    assert set(sent) == {character}
+
+
+STRUCTURE_BOMBS = {
+    "messages": b'{"messages": [' + b",".join([b'{"role":"user"}'] * 250_000) + b"]}",
+    "empty arrays": b'{"messages": [' + b",".join([b"[]"] * 1_000_000) + b"]}",
+    "keys": b"{" + b",".join(b'"k%d":%d' % (n, n) for n in range(200_000)) + b"}",
+    "brackets": b"[" * 4_000_000,
+}
+
+
+@pytest.mark.parametrize("bomb", STRUCTURE_BOMBS.values(), ids=STRUCTURE_BOMBS)
+def test_a_structure_bomb_passes_whole_and_holds_nobody_up(
+    halving: RunningProxy, upstream: ScriptedUpstream, bomb: bytes
+) -> None:
+    upstream.plays(receive(), answer(200))
+    before = halving.resident_bytes()
+
+    waits = _waits_of_others(halving, lambda: _ask(halving, bomb))
+
+    assert upstream.requests[0].body == bomb
+    assert halving.resident_bytes() - before <= 8 * len(bomb) + 64 * MIB
+    assert max(waits) < 0.25
+
+
+def test_many_long_texts_at_once_leave_room_for_others(
+    halving: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    words = [f"{n} and so on, and so forth; " * 20_000 for n in range(16)]
+    before = halving.resident_bytes()
+    askers = [threading.Thread(target=_ask, args=(halving, _chat(text))) for text in words]
+
+    def ask_all() -> None:
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+
+    waits = _waits_of_others(halving, ask_all)
+
+    assert len(upstream.requests) == 16
+    assert statistics.quantiles(waits, n=100)[98] < 0.25
+    assert halving.resident_bytes() - before <= 256 * MIB
+
+
+def _waits_of_others(proxy: RunningProxy, meanwhile: Callable[[], object]) -> list[float]:
+    """How long small requests, one after another, take while something goes on."""
+    busy = threading.Thread(target=meanwhile)
+    waits: list[float] = []
+    with connected(proxy.address, PATIENCE_SECONDS) as client:
+        busy.start()
+        while busy.is_alive() or len(waits) < 10:
+            asked_at = time.monotonic()
+            client.ask(b"GET", b"/health")
+            waits.append(time.monotonic() - asked_at)
+            time.sleep(0.005)
+    busy.join()
+    return waits
