@@ -94,6 +94,15 @@ async def say_nothing(session: Session) -> None:
     await session.connection.wait_closed()
 
 
+def says(message: Data) -> Script:
+    """Send a message unasked."""
+
+    async def script(session: Session) -> None:
+        await session.send(message)
+
+    return script
+
+
 def closes(code: int, reason: str = "") -> Script:
     """Close with this code and reason."""
 

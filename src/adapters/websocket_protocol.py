@@ -2,8 +2,8 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
-from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -84,7 +84,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._unsent_pong = b""
         super().resume_writing()
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:
         """Send, and wait until there is room for the next message."""
         await self.writable.wait()
         if self.close_sent:

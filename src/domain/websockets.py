@@ -17,6 +17,8 @@ Message = str | bytes
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Longer messages are refused with 1009 by the side that receives them."""
+MAX_REASON_BYTES = 123
+"""More does not fit into a control frame beside the code (RFC 6455 section 5.5)."""
 CLOSE_SECONDS = 2.0
 """How long either side may take to answer a close frame."""
 PING_SECONDS = 20.0
@@ -51,4 +53,4 @@ class Close:
 def close_for(error: ProxyError) -> Close:
     """How the client is told of an error once its handshake is over."""
     code = BAD_GATEWAY if isinstance(error, UpstreamError) else INTERNAL_ERROR
-    return Close(code, str(error))
+    return Close(code, str(error).encode()[:MAX_REASON_BYTES].decode(errors="ignore"))

@@ -7,7 +7,7 @@ from openai import OpenAI
 from tests.raw_client import connected
 from tests.running_proxy import RunningProxy
 from tests.websocket_client import shake_hands, websocket
-from tests.websocket_upstream import Session, WebSocketUpstream, say_nothing
+from tests.websocket_upstream import Session, WebSocketUpstream, say_nothing, says
 from websockets.typing import Data
 
 MIB = 1024 * 1024
@@ -75,10 +75,7 @@ def test_a_binary_message_of_text_stays_binary(
 def test_the_upstream_may_speak_first(
     realtime_proxy: RunningProxy, realtime: WebSocketUpstream
 ) -> None:
-    async def greet(session: Session) -> None:
-        await session.send("session.created")
-
-    realtime.plays(greet)
+    realtime.plays(says("session.created"))
     with websocket(realtime_proxy) as client:
         assert client.recv() == "session.created"
 

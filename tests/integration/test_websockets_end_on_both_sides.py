@@ -1,6 +1,8 @@
 """How the end of a WebSocket on one side reaches the other: closes, deaths, and our own stop."""
 
+import asyncio
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,8 +10,9 @@ from contextlib import suppress
 
 import pytest
 from tests.raw_client import RawClient, connected
-from tests.running_proxy import RunningProxy, StartProxy
+from tests.running_proxy import RunningProxy, StartProxy, wait_for
 from tests.scripted_upstream import ScriptedUpstream, receive, stall
+from tests.waiting import wait_until
 from tests.websocket_client import BINARY, CLOSE, TEXT, frame, handshake, shake_hands, websocket
 from tests.websocket_upstream import (
     Script,
@@ -207,6 +210,53 @@ def test_a_client_that_leaves_before_the_upstream_consents_ends_the_handshake(
 
         asked.departure.wait()
     assert asked.departure.at - left_at < CEILING_SECONDS
+
+
+def test_an_upstream_that_does_not_answer_a_close_is_not_waited_for_long(
+    realtime_proxy: RunningProxy, realtime: WebSocketUpstream
+) -> None:
+    async def stop_reading(session: Session) -> None:
+        session.connection.transport.pause_reading()
+        await asyncio.sleep(3)
+        session.connection.transport.resume_reading()
+
+    realtime.plays(stop_reading)
+    with connected(realtime_proxy.address) as client:
+        shake_hands(client, b"/v1/slow-to-close")
+        client.send(frame(CLOSE, b"\x03\xe8"))
+
+        entry = wait_for(realtime_proxy.request_log, "/v1/slow-to-close")
+    seconds = float(entry.partition("/v1/slow-to-close 101 ")[2].partition("s")[0])
+    assert seconds < 3
+    assert realtime.next_session().wait_until_ended() == (1000, "")
+
+
+@pytest.mark.usefixtures("realtime")
+def test_random_departures_leave_nothing_behind(realtime_proxy: RunningProxy) -> None:
+    before = realtime_proxy.open_descriptors()
+    threads = [
+        threading.Thread(target=_leave_at_random, args=(realtime_proxy, seed, 50))
+        for seed in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    wait_until(lambda: realtime_proxy.open_descriptors() <= before + 4)
+    with websocket(realtime_proxy) as client:
+        client.send("still there")
+        assert client.recv() == "still there"
+
+
+def _leave_at_random(proxy: RunningProxy, seed: int, times: int) -> None:
+    chance = random.Random(seed)
+    whole = handshake() + frame(TEXT, bytes(1000)) + frame(CLOSE, b"")
+    for _ in range(times):
+        with connected(proxy.address) as client:
+            client.send(whole[: chance.randrange(1, len(whole))])
+            time.sleep(chance.random() * 0.01)
+            chance.choice([RawClient.close, RawClient.reset])(client)
 
 
 def test_a_client_that_breaks_the_protocol_is_told_and_the_upstream_closed(
