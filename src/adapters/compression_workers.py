@@ -50,7 +50,9 @@ class CompressionWorkers:
             )
         )
 
-    async def _run(self, compress: Callable[[Callable[[], bool]], CompressedBody]) -> CompressedBody:
+    async def _run(
+        self, compress: Callable[[Callable[[], bool]], CompressedBody]
+    ) -> CompressedBody:
         abandoned = threading.Event()
         try:
             return await asyncio.get_running_loop().run_in_executor(
