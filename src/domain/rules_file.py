@@ -1,20 +1,22 @@
 """How rules are read from a TOML file, with every problem named and the line it stands on.
 
-[[rule]]
-name = "long questions"      # for logs and explanations; else its number
-endpoint = "chat"            # conditions, all of which must hold; a list means any of it
-model = ["gpt-4*", "o3*"]
-role = "user"
-min_tokens = 2000            # likewise max_tokens, min_turn and max_turn
-tokens_to_keep_ratio = 0.5   # or compression_ratio, target_tokens, compress = false
-strategy = "weighted"
-protect = ["numbers"]
+    [[rule]]
+    name = "long questions"      # for logs and explanations; else its number
+    endpoint = "chat"            # conditions, all of which must hold; a list means any of it
+    model = ["gpt-4*", "o3*"]
+    role = "user"
+    min_tokens = 2000            # likewise max_tokens, min_turn and max_turn
+    tokens_to_keep_ratio = 0.5   # or compression_ratio, target_tokens, compress = false
+    strategy = "weighted"
+    protect = ["numbers"]
+
+The first rule whose conditions hold takes a text.
 """
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import define, field
 
@@ -72,17 +74,14 @@ def parse_rules(
 
 
 def _tables(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    tables = document.get("rule")
-    if not isinstance(tables, list):
-        return []
-    return [table for table in tables if isinstance(table, dict)]
+    return [table for table in _listed(document.get("rule", [])) if isinstance(table, dict)]
 
 
 def _problems_outside(document: Mapping[str, Any], lines: TomlLines) -> Iterator[tuple[int, str]]:
     for key, value in document.items():
         if key != "rule":
             yield lines.of_key(-1, key), f"{key}: only tables [[rule]] are known here"
-        elif not isinstance(value, list) or len(_tables(document)) < len(value):
+        elif _tables(document) != value:
             yield lines.of_key(-1, key), "rule: each must be a table of its own, under [[rule]]"
 
 
@@ -126,7 +125,7 @@ class _RuleReader:
                 continue
             try:
                 yield key, read(value)
-            except ValueError as problem:
+            except _NotAllowed as problem:
                 self._complain(key, f"{_shown(value)} is not valid; it must be {problem}")
 
     def _bounds(self, values: Mapping[str, int], least: str, most: str) -> Bounds:
@@ -151,7 +150,7 @@ class _RuleReader:
         try:
             return self.strategy_for(name)
         except ValueError as reason:
-            self._complain("strategy", f"{reason}")
+            self._complain("strategy", str(reason).removeprefix("strategy: "))
             return None
 
     def _check_what_to_do(self) -> None:
@@ -175,29 +174,33 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
 
 
+class _NotAllowed(ValueError):
+    """A value of the wrong kind; the message says what it must be."""
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError("a text on one line")
+        raise _NotAllowed("a text on one line")
     return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
+    values = _listed(value)
     if not values:
-        raise ValueError("one text or more")
+        raise _NotAllowed("one text or more")
     return tuple(map(_text, values))
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
+        raise _NotAllowed("a number")
     return value
 
 
 def _whole_number(at_least: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-            raise ValueError(f"a whole number of at least {at_least}")
+            raise _NotAllowed(f"a whole number of at least {at_least}")
         return value
 
     return read
@@ -205,18 +208,22 @@ def _whole_number(at_least: int) -> Callable[[object], int]:
 
 def _truth(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("true or false")
+        raise _NotAllowed("true or false")
     return value
 
 
 def _any_of(*names: str, or_none: bool = False) -> Callable[[object], tuple[str, ...]]:
     def read(value: object) -> tuple[str, ...]:
-        values = value if isinstance(value, list) else [value]
+        values = _listed(value)
         if not (values or or_none) or not all(item in names for item in values):
-            raise ValueError(f"any of {', '.join(names)}")
+            raise _NotAllowed(f"any of {', '.join(names)}")
         return tuple(values)
 
     return read
+
+
+def _listed(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(

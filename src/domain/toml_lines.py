@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import frozen
 
@@ -47,14 +47,14 @@ class TomlLines:
         tables: list[int] = []
         keys: dict[tuple[int, str], int] = {}
         for line, statement in _statements(text):
-            if isinstance(begun := statement.get(array), list):
-                tables += [line] * len(begun)
+            begun = statement.get(array)
+            if isinstance(begun, list):
+                tables += [line] * len(cast("list[Any]", begun))
                 continue
-            for key, value in statement.items():
-                # A table [array.x] is a key of the table before it.
-                names = value if key == array and isinstance(value, dict) else (key,)
-                for name in names:
-                    keys.setdefault((len(tables) - 1, name), line)
+            # A table [array.x] is a key of the table before it.
+            members = cast("dict[str, Any]", begun) if isinstance(begun, dict) else statement
+            for key in members:
+                keys.setdefault((len(tables) - 1, key), line)
         return cls(tuple(tables), keys)
 
     def of_key(self, table: int, key: str) -> int:
