@@ -42,6 +42,28 @@ def ready_page(is_ready: Callable[[], bool]) -> HTTPRouteHandler:
     return ready
 
 
+def stats_page(stats: Callable[[], dict[str, Any]], guard: PageGuard) -> HTTPRouteHandler:
+    """`/_proxy/stats`: what compression saved or lost."""
+
+    @get("/_proxy/stats", sync_to_thread=False, guards=[guard])
+    def page() -> dict[str, Any]:
+        return stats()
+
+    return page
+
+
+def metrics_page(
+    render: Callable[[], bytes], media_type: str, guard: PageGuard
+) -> HTTPRouteHandler:
+    """`/_proxy/metrics`: what Prometheus collects."""
+
+    @get("/_proxy/metrics", sync_to_thread=False, guards=[guard])
+    def page() -> Response[bytes]:
+        return Response(render(), media_type=media_type)
+
+    return page
+
+
 def only_for(access: AccessPolicy) -> PageGuard:
     """Keeps the pages it guards from whoever may not see them."""
 

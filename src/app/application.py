@@ -6,7 +6,7 @@ from typing import cast
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from litestar.handlers import asgi
+from litestar.handlers import HTTPRouteHandler, asgi
 
 from ..adapters.asgi import Application, Receive, Scope, Send
 from ..adapters.guard import Guard
@@ -15,9 +15,14 @@ from ..adapters.local_pages import (
     answer_own_error,
     health_page,
     is_local_path,
+    metrics_page,
     no_such_page,
+    only_for,
     ready_page,
+    stats_page,
 )
+from ..adapters.prometheus import CONTENT_TYPE
+from ..adapters.stats import stats
 from ..domain.errors import ProxyError
 from .container import Container
 from .environment import load_settings
@@ -44,6 +49,7 @@ def create_app(container: Container | None = None) -> Application:
             relay,
             health_page(settings.upstream_base_url),
             ready_page(lambda: _is_ready(container)),
+            *_pages_for_few(container),
         ],
         lifespan=[lambda _: _lifespan(container)],
         exception_handlers={HTTPException: answer_framework_error, ProxyError: answer_own_error},
@@ -52,6 +58,15 @@ def create_app(container: Container | None = None) -> Application:
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
     return Guard(cast("Application", application))
+
+
+def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
+    guard = only_for(container.access())
+    metrics, prices, traffic = container.metrics(), container.prices(), container.traffic()
+    return [
+        stats_page(lambda: stats(metrics, prices, in_flight=traffic.in_flight), guard),
+        metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
+    ]
 
 
 def _is_ready(container: Container) -> bool:
@@ -79,4 +94,4 @@ async def _lifespan(container: Container) -> AsyncGenerator[None]:
     finally:
         container.compression().close()
         await container.upstream().aclose()
-        container.log().close()
+        container.observers().close()

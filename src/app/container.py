@@ -10,8 +10,11 @@ import httpx
 from dependency_injector import containers, providers
 
 from ..adapters.compression_workers import CompressionWorkers
+from ..adapters.log_sinks import LogSinks
 from ..adapters.logs import JsonLines, NoLogs, RotatingFiles
+from ..adapters.metrics import Metrics
 from ..adapters.native_transport import NativeTransport
+from ..adapters.prometheus import PrometheusPage
 from ..adapters.relay import Relay, RelaySettings
 from ..adapters.stock_transport import httpx_transport
 from ..adapters.tokenizer import Vocabularies
@@ -22,6 +25,9 @@ from ..adapters.upstream_websocket import WebsocketsUpstream
 from ..adapters.websocket_relay import WebSocketRelay
 from ..domain.access import AccessPolicy
 from ..domain.ports import LogSink, UpstreamClient, UpstreamWebSockets
+from ..domain.prices import PriceList
+from ..domain.savings import Savings
+from .price_file import load_prices
 from .settings import Settings
 
 
@@ -62,6 +68,22 @@ def _log(settings: Settings) -> LogSink:
         backups=settings.log_backups,
         show_content=settings.logs_content,
         terminal=sys.stderr,
+    )
+
+
+def _prices(settings: Settings) -> PriceList | None:
+    return None if settings.prices_file is None else load_prices(settings.prices_file)
+
+
+def _prometheus_page(
+    metrics: Metrics, prices: PriceList | None, traffic: Traffic, log: LogSink
+) -> PrometheusPage:
+    return PrometheusPage(
+        metrics,
+        prices,
+        in_flight=lambda: traffic.in_flight,
+        # Not every sink has something to lose.
+        dropped=lambda: getattr(log, "dropped", 0),
     )
 
 
@@ -115,11 +137,19 @@ class Container(containers.DeclarativeContainer):
     )
     access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)
     traffic: providers.Provider[Traffic] = providers.Singleton(Traffic)
+    savings: providers.Provider[Savings] = providers.Singleton(Savings)
+    prices: providers.Provider[PriceList | None] = providers.Singleton(_prices, settings)
+    metrics: providers.Provider[Metrics] = providers.Singleton(Metrics, savings)
+    prometheus_page: providers.Provider[PrometheusPage] = providers.Singleton(
+        _prometheus_page, metrics, prices, traffic, log
+    )
+    observers: providers.Provider[LogSink] = providers.Singleton(LogSinks, metrics, log)
+    """All that hear of what was relayed, the log among them."""
     relay_settings: providers.Provider[RelaySettings] = providers.Singleton(
         _relay_settings, settings
     )
     relay: providers.Provider[Relay] = providers.Singleton(
-        Relay, relay_settings, access, upstream, compression, log, traffic=traffic
+        Relay, relay_settings, access, upstream, compression, observers, traffic=traffic
     )
     websocket_relay: providers.Provider[WebSocketRelay] = providers.Singleton(
         WebSocketRelay,
@@ -127,6 +157,6 @@ class Container(containers.DeclarativeContainer):
         access,
         upstream_websockets,
         compression,
-        log,
+        observers,
         traffic=traffic,
     )

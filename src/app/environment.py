@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from .price_file import InvalidPrices, load_prices
 from .settings import InvalidSettings, Settings
 
 _MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
@@ -23,9 +24,19 @@ def load_settings(directory: Path | None = None) -> Settings:
         settings = Settings.from_env(environment)
     except InvalidSettings as invalid:
         raise InvalidSettings([*problems, *invalid.problems]) from None
+    problems += _price_problems(settings.prices_file)
     if problems:
         raise InvalidSettings(problems)
     return settings
+
+
+def _price_problems(path: str | None) -> list[str]:
+    try:
+        if path is not None:
+            load_prices(path)
+    except InvalidPrices as invalid:
+        return [f"PRICES_FILE: {problem}" for problem in invalid.problems]
+    return []
 
 
 def _dotenv(directory: Path) -> Mapping[str, str]:

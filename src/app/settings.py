@@ -291,6 +291,13 @@ class Settings:
         allowed="a number of seconds above 0",
         meaning="How long requests under way may take to end once the server is told to stop.",
     )
+    prices_file: str | None = _setting(
+        None,
+        readers.text,
+        shown_default="unset",
+        allowed="a TOML file like prices.example.toml",
+        meaning="What models cost; tells savings in money.",
+    )
     k_service: str | None = _setting(
         None,
         readers.text,
