@@ -25,3 +25,4 @@ def read_prose(path: Path) -> dict[str, Prose]:
 
 
 PROSE: Final = read_prose(Path(__file__).with_name("prose.toml"))
+ENGLISH: Final = PROSE["English"].items

@@ -1,0 +1,158 @@
+"""What each strategy removes first, and strategies of the operator's own."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import regex
+from attrs import frozen
+from benchmarks.prose import PROSE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openai_proxy.adapters import tokenizer_for
+from openai_proxy.adapters.strategy_loader import StrategyNotLoaded, load_strategy
+from openai_proxy.domain.compression import compress_text
+from openai_proxy.domain.keep_ratio import KeepRatio
+from openai_proxy.domain.strategies import BUILT_IN, Uniform, surprise, weight, word_starts
+from openai_proxy.domain.units import Units, smallest_units
+
+O200K = tokenizer_for("gpt-4o")
+HALF = KeepRatio(Fraction(1, 2))
+SALTS = [bytes([salt]) for salt in range(12)]
+
+
+def words_of(text: str) -> list[str]:
+    units = smallest_units(O200K.encode(text, disallowed_special=()), O200K)
+    return list(units.joined(word_starts(units)).texts)
+
+
+class TestWords:
+    """A word goes up to the next white space; scripts without spaces have words of one unit."""
+
+    def test_a_word_takes_its_space_and_its_punctuation_along(self) -> None:
+        assert words_of("Unbelievably, Quokkas don't swim.") == [
+            "Unbelievably,",
+            " Quokkas",
+            " don't",
+            " swim.",
+        ]
+
+    def test_scripts_without_spaces_are_removed_unit_by_unit(self) -> None:
+        assert words_of("我们喜欢 Python 和猫🐈") == ["我们", "喜欢", " Python", " 和", "猫", "🐈"]
+
+    def test_a_line_without_spaces_is_more_than_one_word(self) -> None:
+        assert len(words_of("QUJDREVG" * 40)) > 5
+
+
+class TestWeights:
+    """Rare words and numbers weigh more than frequent ones, on every machine alike."""
+
+    @given(st.integers(2**54, 2**64 - 1))
+    def test_the_surprise_of_a_draw_is_its_negative_logarithm(self, draw: int) -> None:
+        assert surprise(draw) / 2**16 == pytest.approx(-math.log2(draw / 2**64), abs=0.09)
+
+    @given(st.integers(0, 2**54))
+    def test_the_lowest_draws_of_all_are_a_bounded_surprise(self, draw: int) -> None:
+        assert 10 <= surprise(draw) / 2**16 <= 16
+
+    @given(st.lists(st.integers(0, 2**64 - 1), min_size=2))
+    def test_a_higher_draw_is_never_more_of_a_surprise(self, draws: list[int]) -> None:
+        surprises = [surprise(draw) for draw in sorted(draws)]
+
+        assert surprises == sorted(surprises, reverse=True)
+
+    def test_a_word_weighs_by_its_rank_its_digits_and_its_repetitions(self) -> None:
+        the, quokka, year = ([index] for index in (290, 150_000, 1_000))
+
+        weights = [
+            weight(" the", the, 1),
+            weight(" quokka", quokka, 8),
+            weight(" quokka", quokka, 1),
+            weight(" 2026", year, 1),
+        ]
+
+        assert weights == sorted(weights)
+        assert len(set(weights)) == 4
+
+    @pytest.mark.parametrize(
+        "language", ["English", "German", "Chinese", "Japanese", "Arabic", "Hindi"]
+    )
+    def test_weighted_keeps_more_numbers_and_names_than_the_others_at_the_same_bill(
+        self, language: str
+    ) -> None:
+        kept = {strategy: survivors(language, strategy) for strategy in BUILT_IN}
+
+        numbers, names = kept["weighted"]
+        assert numbers > 1.1 * max(kept["uniform"][0], kept["words"][0])
+        assert names > max(kept["uniform"][1], kept["words"][1])
+
+
+def survivors(language: str, strategy: str) -> tuple[int, int]:
+    """How many numbers and names are left of the news items, over several draws."""
+    prose = PROSE[language]
+    numbers = Counter(regex.findall(r"\d+", prose.items))
+    kept_numbers = kept_names = 0
+    for salt in SALTS:
+        left = compress_text(prose.items, HALF, O200K, strategy=strategy, salt=salt).text
+        kept_numbers += (numbers & Counter(regex.findall(r"\d+", left))).total()
+        kept_names += sum(name in left for name in prose.names)
+    return kept_numbers, kept_names
+
+
+class TestStrategiesOfOnesOwn:
+    """A dotted path names an object that decides units and order; all else is common."""
+
+    def test_a_strategy_object_is_used_as_it_is(self) -> None:
+        compressed = compress_text("one two three four five six", HALF, O200K, strategy=FirstCome())
+
+        assert (compressed.text, compressed.strategy) == ("one two three", "first-come")
+
+    def test_a_path_names_a_class_or_an_object_in_a_module(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "own_strategies.py").write_text(
+            "from openai_proxy.domain.strategies import Uniform\n"
+            "class Mine(Uniform):\n    pass\n"
+            "mine = Uniform(name='mine')\n"
+        )
+        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+        assert isinstance(load_strategy("own_strategies:Mine"), Uniform)
+        assert load_strategy("own_strategies:mine").name == "mine"
+        assert load_strategy("weighted") is BUILT_IN["weighted"]
+
+    @pytest.mark.parametrize(
+        ("name", "complaint"),
+        [
+            ("best", "'best' is neither one of uniform, words, weighted nor a path"),
+            (
+                "no_such_module:x",
+                "'no_such_module:x': no_such_module cannot be imported: No module",
+            ),
+            ("math:nothing", "'math:nothing': math has no nothing"),
+            ("math:pi", "'math:pi' is no strategy: it has no name, no starts, no order"),
+            ("fractions:Decimal.x", "'fractions:Decimal.x': fractions has no Decimal.x"),
+        ],
+    )
+    def test_what_cannot_be_loaded_is_told(self, name: str, complaint: str) -> None:
+        with pytest.raises(StrategyNotLoaded, match=complaint):
+            load_strategy(name)
+
+
+@frozen
+class FirstCome:
+    """Keeps the beginning."""
+
+    name: str = "first-come"
+
+    def starts(self, units: Units) -> Sequence[int]:
+        return range(len(units))
+
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
+        assert len(draws) == len(units)
+        return range(len(units))
