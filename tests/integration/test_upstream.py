@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
@@ -55,6 +55,13 @@ MIB = 1024 * 1024
 WholeAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
 Exchange = Callable[..., WholeAnswer]
 Connect = Callable[..., AbstractAsyncContextManager[HttpxUpstream]]
+
+
+@pytest.fixture
+def upstream() -> Iterator[ScriptedUpstream]:
+    """One of the test's own, so that a straggler of another test never counts here."""
+    with ScriptedUpstream() as upstream:
+        yield upstream
 
 
 @pytest.fixture(params=["native-asyncio", "native-uvloop", "httpx-uvloop"])
