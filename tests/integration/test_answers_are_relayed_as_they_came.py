@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 from tests.http_fields import lowered
-from tests.raw_client import Answer, RawClient
+from tests.raw_client import Answer, RawClient, request
 from tests.scripted_upstream import (
     CHUNKED,
     Headers,
@@ -214,3 +214,14 @@ def test_trailers_of_an_answer_do_not_disturb_what_follows(
     second = client.ask(b"GET", b"/v1/models")
 
     assert (first.complete, first.body, second.status) == (True, b"body", 200)
+
+
+def test_a_client_of_http_1_0_gets_an_answer_without_chunks(
+    client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    upstream.plays(head(200, CHUNKED), chunk(b"one "), chunk(b"two"), end_of_chunks())
+
+    client.send(request(b"GET", b"/v1/models").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    got = client.receive_answer()
+
+    assert (got.complete, got.body, got.values(b"transfer-encoding")) == (True, b"one two", [])

@@ -45,6 +45,16 @@ def test_every_problem_with_the_settings_is_told_at_once_a_line_each(tmp_path: P
     assert "Traceback" not in ended.stderr
 
 
+def test_a_password_in_the_upstreams_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    settings = {"UPSTREAM_BASE_URL": "https://user:secret@upstream.example/v1"}
+
+    ended = run_command(directory=tmp_path, settings=settings)
+
+    assert ended.returncode != 0
+    assert "UPSTREAM_BASE_URL: " in ended.stderr
+    assert "secret" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

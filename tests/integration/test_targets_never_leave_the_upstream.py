@@ -112,6 +112,10 @@ DOTTED = [
 def _refused(evil: bytes) -> list[bytes]:
     return [
         *DOTTED,
+        b"http://" + evil + b"/v1/models",
+        b"https://" + evil + b"/v1/models",
+        b"HTTP://" + evil,
+        b"ftp://" + evil + b"/x",
         b"//" + evil + b"/v1/models",
         b"///" + evil + b"/v1/models",
         b"//" + evil,
@@ -123,11 +127,12 @@ def _refused(evil: bytes) -> list[bytes]:
         b"/\\" + evil + b"/../x",
         b"?x=http://" + evil,
         b"#http://" + evil,
-        b"HTTP://" + evil,
         b"*",
         b"v1/models",
         evil,
         evil + b"/v1/models",
+        b"/v1/models#fragment",
+        b"/v1/models?x#y",
         b"/v1/caf\xe9",
         b"/v1/models?x=\x80",
         b"/v1/\x7f",
@@ -152,17 +157,6 @@ def test_what_is_no_plain_path_is_refused(
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("scheme", [b"http", b"https", b"ftp"])
-def test_an_absolute_target_names_no_other_origin(
-    proxy: RunningProxy, upstream: ScriptedUpstream, evil: ScriptedUpstream, scheme: bytes
-) -> None:
-    status = _status_of(proxy, scheme + b"://" + evil.address.encode() + b"/v1/models")
-
-    assert status in (200, 400)
-    assert [received.target for received in upstream.requests] in ([], [b"/v1/models"])
-    assert evil.connections == 0
-
-
 def _status_of(proxy: RunningProxy, target: bytes) -> int:
     with connected(proxy.address) as client:
         return client.ask(b"GET", target, [(b"Authorization", b"Bearer sk-secret")]).status
@@ -183,10 +177,9 @@ def test_neither_host_nor_method_leads_elsewhere(
     assert evil.connections == 0
 
 
-# No '#': a request target has no fragment, and the server's parser drops one.
 # No '?' at the end: ASGI knows no difference between an empty query and none.
-tails = st.text("./\\;%2eEfFcC5@:?+ab", max_size=24) | st.text(
-    st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="#\x7f"), max_size=24
+tails = st.text("./\\;%2eEfFcC5@:?#+ab", max_size=24) | st.text(
+    st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=24
 )
 tails = tails.map(lambda tail: tail.rstrip("?"))
 

@@ -200,7 +200,7 @@ class TestAProxyWithKeysOfItsOwn:
     ) -> None:
         secrets = tmp_path_factory.mktemp("secrets")
         (secrets / "server").write_text(f"{SERVER_KEY}\n")
-        (secrets / "callers").write_text("pk-one, pk-two\n")
+        (secrets / "callers").write_text("pk-one\npk-two\n")
         proxy = start_proxy(
             OPENAI_API_KEY_FILE=str(secrets / "server"),
             PROXY_API_KEYS_FILE=str(secrets / "callers"),
