@@ -11,6 +11,7 @@ lives in a thread with an event loop of its own, so tests may block.
 
 import asyncio
 import queue
+import ssl
 import threading
 import time
 from collections import deque
@@ -120,8 +121,9 @@ async def dies(session: Session) -> None:
 class WebSocketUpstream:
     """The upstream, and the sessions that reached it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
+        self._tls = tls
         self.answer_headers: list[tuple[str, str]] = []
         """What its consent to a handshake holds beside what it must."""
         self._scripts: deque[Script] = deque()
@@ -135,7 +137,7 @@ class WebSocketUpstream:
     @property
     def url(self) -> str:
         """The value of UPSTREAM_BASE_URL that leads here."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def plays(self, script: Script) -> None:
         """Queue a script for the next connection."""
@@ -179,6 +181,7 @@ class WebSocketUpstream:
             self._converse,
             "127.0.0.1",
             0,
+            ssl=self._tls,
             select_subprotocol=_select_subprotocol,
             process_response=self._add_headers,
             ping_interval=None,

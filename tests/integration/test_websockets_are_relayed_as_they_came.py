@@ -1,11 +1,13 @@
 """Messages, subprotocols, header fields and pings of a WebSocket, in both directions."""
 
 import json
+from pathlib import Path
 
 import pytest
 from openai import OpenAI
+from tests.certificates import Authority
 from tests.raw_client import connected
-from tests.running_proxy import RunningProxy
+from tests.running_proxy import RunningProxy, StartProxy
 from tests.websocket_client import shake_hands, websocket
 from tests.websocket_upstream import Session, WebSocketUpstream, say_nothing, says
 from websockets.typing import Data
@@ -78,6 +80,20 @@ def test_the_upstream_may_speak_first(
     realtime.plays(says("session.created"))
     with websocket(realtime_proxy) as client:
         assert client.recv() == "session.created"
+
+
+def test_an_upstream_behind_tls_is_spoken_to_in_the_same_way(
+    start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    authority = Authority.made_in(tmp_path)
+    with WebSocketUpstream(tls=authority.for_servers()) as upstream:
+        proxy = start_proxy(
+            UPSTREAM_BASE_URL=upstream.url, SSL_CERT_FILE=str(authority.certificate)
+        )
+        with websocket(proxy) as client:
+            client.send("x" * MIB)
+
+            assert client.recv() == "x" * MIB
 
 
 def test_each_hop_answers_its_own_pings(

@@ -3,8 +3,10 @@
 import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
+from tests.certificates import Authority
 from tests.raw_client import Answer, connected
 from tests.running_proxy import RunningProxy, StartProxy, wait_for
 from tests.scripted_upstream import (
@@ -154,6 +156,16 @@ def test_an_upstream_that_speaks_no_tls_is_a_502(
 
     assert (got.status, _code(got)) == (502, "upstream_unreachable")
     assert time.monotonic() - asked_at < 3
+
+
+def test_an_upstream_that_cannot_prove_who_it_is_is_a_502(
+    start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    authority = Authority.made_in(tmp_path)
+    with WebSocketUpstream(tls=authority.for_servers()) as upstream:
+        got = _refusal(start_proxy(UPSTREAM_BASE_URL=upstream.url))
+
+    assert (got.status, _code(got)) == (502, "upstream_unreachable")
 
 
 def test_a_silent_upstream_is_a_504(start_proxy: StartProxy, upstream: ScriptedUpstream) -> None:
