@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,7 +54,7 @@ def run_demo(*, keep_running: bool) -> None:
 
 
 @contextmanager
-def _proxy(upstream: str, compression_ratio: str) -> Iterator[str]:
+def _proxy(upstream: str, compression_ratio: str) -> Generator[str]:
     settings = Settings(
         host=LOOPBACK,
         upstream_base_url=upstream,
@@ -67,11 +67,16 @@ def _proxy(upstream: str, compression_ratio: str) -> Iterator[str]:
 
 
 @contextmanager
-def _served(application: Any, options: Mapping[str, Any]) -> Iterator[int]:
+def _served(application: Any, options: Mapping[str, Any]) -> Generator[int]:
     """Serve `application` in a thread, on a free port of loopback, which is what this yields."""
     listener = socket.create_server((LOOPBACK, 0))
     port = listener.getsockname()[1]
-    quiet = {**options, "log_config": None, "log_level": "warning", "access_log": False}
+    quiet: dict[str, Any] = {
+        **options,
+        "log_config": None,
+        "log_level": "warning",
+        "access_log": False,
+    }
     server = uvicorn.Server(uvicorn.Config(application, **quiet))
     thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
     thread.start()

@@ -70,7 +70,7 @@ async def _events(model: str, words: Sequence[str], usage: dict[str, int]) -> As
     for position, word in enumerate(words):
         delta = {"content": word if position == 0 else f" {word}"}
         yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    end: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
     yield _event({**head, "choices": [end], "usage": usage})
     yield b"data: [DONE]\n\n"
 
