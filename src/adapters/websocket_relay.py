@@ -179,4 +179,4 @@ async def _relay_down(downstream: WebSocketDownstream, upstream: UpstreamWebSock
 async def _stop(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
