@@ -1,5 +1,6 @@
 """The web server around the application, with the options that the product's promises need."""
 
+import logging
 import sys
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,8 @@ from .settings import Settings
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep an idle connection, so that they are the ones to close it."""
 
+_log = logging.getLogger("openai_proxy")
+
 _COULD_NOT_START = 3
 
 
@@ -25,6 +28,12 @@ def serve(settings: Settings) -> None:
     """Listen and relay until told to stop."""
     configure_logging("json" if settings.logs_as_json else "text")
     container = Container(settings=settings)
+    _log.info(
+        "Relaying to %s, keep ratio %s, compression %s",
+        settings.upstream_base_url,
+        settings.keep_ratio.share,
+        settings.compression_mode,
+    )
     config = uvicorn.Config(create_app(container), **server_options(settings))
     server = DrainingServer(config, container.traffic(), settings.shutdown_grace_s)
     with suppress(KeyboardInterrupt):
