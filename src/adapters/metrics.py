@@ -1,8 +1,8 @@
 """What happened since the start, as sums that cost a request next to nothing.
 
 Plain numbers are added up here and turned into Prometheus's form only when it
-asks: an increment of a labelled counter of its client library costs more than
-all of this together. Labels come from small fixed sets, so neither memory nor
+asks: looking up one labelled counter of its client library costs as much as
+counting a whole request in this way. Labels come from small fixed sets, so neither memory nor
 the page grows with what callers send.
 """
 

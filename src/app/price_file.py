@@ -1,18 +1,17 @@
-"""The file of prices that PRICES_FILE names: TOML, a table for each pattern of model names."""
+"""The file of prices that PRICES_FILE names: TOML, a table [[price]] for a pattern of model names."""
 
-import re
-import tomllib
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 from ..domain.prices import PriceList, Prices
+from ..domain.toml_lines import TomlError, TomlLines, read_toml
 
-_REQUIRED = ("input", "output")
+_TABLE = "price"
+_REQUIRED = ("model", "input", "output")
 _KEYS = (*_REQUIRED, "cached_input", "cache_write")
-_QUOTE = 'put the name of a model in quotes, as in ["gpt-4o*"]'
-_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
 class InvalidPrices(ValueError):
@@ -24,93 +23,78 @@ class InvalidPrices(ValueError):
 
 
 def load_prices(path: str) -> PriceList:
-    """The prices in the file at `path`. Raises InvalidPrices with file, line and reason."""
+    """The prices in the file at `path`. Raises InvalidPrices."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise InvalidPrices([f"{path} cannot be read; it must be a TOML file"]) from None
-    try:
-        return read_prices(text)
-    except InvalidPrices as invalid:
-        raise InvalidPrices([f"{path}:{problem}" for problem in invalid.problems]) from None
+    return read_prices(text, source=path)
 
 
-def read_prices(text: str) -> PriceList:
-    """The prices that a file says. Raises InvalidPrices with `line: reason` for every problem.
+def read_prices(text: str, *, source: str) -> PriceList:
+    """The prices in a file's text.
 
-    `input` and `output` are required; without prices of their own,
-    `cached_input` and `cache_write` cost what `input` does.
+    Without prices of their own, `cached_input` and `cache_write` cost what
+    `input` does. Raises InvalidPrices with `source:line: reason` for every problem.
     """
     try:
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidPrices([_not_toml(str(error), text)]) from None
+        document = read_toml(text)
+    except TomlError as error:
+        raise InvalidPrices([f"{source}:{error.line}: {error}"]) from error
     problems = [
-        f"{_line_of(text, pattern, key)}: {problem}"
-        for pattern, table in tables.items()
-        for key, problem in _problems(pattern, table)
+        f"{source}:{line}: {reason}"
+        for line, reason in _problems(document, TomlLines.of(text, _TABLE))
     ]
     if problems:
         raise InvalidPrices(problems)
-    return PriceList(tuple((pattern, _prices(table)) for pattern, table in tables.items()))
+    return PriceList(tuple((table["model"], _prices(table)) for table in document.get(_TABLE, [])))
 
 
 def _prices(table: Mapping[str, Any]) -> Prices:
-    base = Decimal(table["input"])
+    base = _decimal(table["input"])
     return Prices(
         input=base,
-        output=Decimal(table["output"]),
-        cached_input=Decimal(table.get("cached_input", base)),
-        cache_write=Decimal(table.get("cache_write", base)),
+        output=_decimal(table["output"]),
+        cached_input=_decimal(table.get("cached_input", base)),
+        cache_write=_decimal(table.get("cache_write", base)),
     )
 
 
-def _problems(pattern: str, table: Any) -> Iterator[tuple[str, str]]:
-    """What is wrong with a table, each with the key that it is about."""
-    if not isinstance(table, dict):
-        yield pattern, f"{pattern!r} is not a table of prices; {_QUOTE}"
+def _decimal(price: float | Decimal) -> Decimal:
+    """The number as it was written, not the binary one next to it."""
+    return Decimal(str(price))
+
+
+def _problems(document: Mapping[str, Any], lines: TomlLines) -> Iterator[tuple[int, str]]:
+    """What is wrong, and on which line."""
+    for key in document.keys() - {_TABLE}:
+        yield lines.of_key(-1, key), f"{key}: only tables [[{_TABLE}]] are known here"
+    tables: list[Any] | dict[str, Any] = document.get(_TABLE, [])
+    if not isinstance(tables, list):
+        yield lines.of_key(-1, _TABLE), f"{_TABLE}: write [[{_TABLE}]], in two brackets"
         return
-    prices = cast("dict[str, Any]", table)
-    for key, value in prices.items():
-        if isinstance(value, dict):
-            yield "", f"{pattern!r} holds another table, {key!r}; {_QUOTE}"
-        elif key not in _KEYS:
-            yield key, f"{pattern!r} has {key!r}, which is none of {', '.join(_KEYS)}"
-        elif not _is_price(value):
-            yield key, f"{key!r} of {pattern!r} must be a number of at least 0, in USD"
+    for index, table in enumerate(tables):
+        if not isinstance(table, dict):
+            yield lines.of_key(-1, _TABLE), f"{_TABLE}: write [[{_TABLE}]], in two brackets"
+            continue
+        for key, reason in _problems_of(cast("dict[str, Any]", table)):
+            yield lines.of_key(index, key), f"{key}: {reason}"
+
+
+def _problems_of(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in _REQUIRED:
-        if key not in prices:
-            yield "", f"{pattern!r} has no price for {key!r}"
+        if key not in table:
+            yield key, "is missing"
+    for key, value in table.items():
+        if key not in _KEYS:
+            yield key, f"is not known; there are {', '.join(_KEYS)}"
+        elif key == "model":
+            if not (isinstance(value, str) and value):
+                yield key, "must be the name of a model, in which * stands for anything"
+        elif not _is_price(value):
+            yield key, "must be a number of at least 0, in USD for a million tokens"
 
 
 def _is_price(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return False
-    return Decimal(value).is_finite() and value >= 0
-
-
-def _line_of(text: str, pattern: str, key: str) -> int:
-    """Where a key stands, or its table begins; tomllib does not tell."""
-    table, lines = 1, text.splitlines()
-    is_inside = True
-    for number, line in enumerate(lines, 1):
-        content = line.lstrip()
-        if content.startswith("["):
-            is_inside = _begins(content, pattern)
-            table = number if is_inside else table
-        elif is_inside and key and content.startswith((key, f'"{key}"')):
-            return number
-    return table
-
-
-def _begins(line: str, pattern: str) -> bool:
-    try:
-        return pattern in tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
-        return False
-
-
-def _not_toml(message: str, text: str) -> str:
-    line = _LINE.search(message)
-    number = line[1] if line else text.count("\n") + 1
-    return f"{number}: {_LINE.sub('', message)}"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= 0

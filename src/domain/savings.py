@@ -189,13 +189,18 @@ class Savings:
 
     def _bill(self, usage: Usage, compressed: CompressedBody | None, repeated: int) -> None:
         model = usage.model or (compressed.model if compressed else "")
-        account = self.models.setdefault(known_model(model, self.models), Account())
+        account = self._account(known_model(model, self.models))
         billed = Bill.of(usage)
         account.answers += 1
         account.billed += billed
         account.without_compression += (
             billed if compressed is None else without_compression(usage, compressed, repeated)
         )
+
+    def _account(self, model: str) -> Account:
+        if model not in self.models:
+            self.models[model] = Account()
+        return self.models[model]
 
 
 class RecentTexts:
