@@ -87,7 +87,7 @@ def _by_kind(requests: Application, websockets: Application) -> Application:
 
 @asynccontextmanager
 async def _lifespan(container: Container) -> AsyncGenerator[None]:
-    if container.settings().policy.compresses:
+    if container.policy().compresses:
         container.compression().warm_up()
     try:
         yield

@@ -24,9 +24,11 @@ from ..adapters.upstream_tls import upstream_ssl_context
 from ..adapters.upstream_websocket import WebsocketsUpstream
 from ..adapters.websocket_relay import WebSocketRelay
 from ..domain.access import AccessPolicy
+from ..domain.policy import CompressionPolicy
 from ..domain.ports import LogSink, UpstreamClient, UpstreamWebSockets
 from ..domain.prices import PriceList
 from ..domain.savings import Savings
+from .compression import control_limits, load_policy
 from .price_file import load_prices
 from .settings import Settings
 
@@ -97,11 +99,12 @@ def _access(settings: Settings) -> AccessPolicy:
     )
 
 
-def _relay_settings(settings: Settings) -> RelaySettings:
+def _relay_settings(settings: Settings, policy: CompressionPolicy) -> RelaySettings:
     return RelaySettings(
         base_path=urlsplit(settings.upstream_base_url).path.encode(),
         via=_pseudonym(settings.upstream_base_url),
-        policy=settings.policy,
+        policy=policy,
+        control=control_limits(settings, policy),
         max_body_bytes=settings.compression_max_body_bytes,
         max_request_bytes=settings.max_request_bytes,
         max_concurrency=settings.max_concurrency,
@@ -132,6 +135,7 @@ class Container(containers.DeclarativeContainer):
         _upstream_websockets, settings, tls
     )
     log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
+    policy: providers.Provider[CompressionPolicy] = providers.Singleton(load_policy, settings)
     compression: providers.Provider[CompressionWorkers] = providers.Singleton(
         CompressionWorkers, vocabularies.provided.tokenizer_for
     )
@@ -146,7 +150,7 @@ class Container(containers.DeclarativeContainer):
     observers: providers.Provider[LogSink] = providers.Singleton(LogSinks, metrics, log)
     """All that hear of what was relayed, the log among them."""
     relay_settings: providers.Provider[RelaySettings] = providers.Singleton(
-        _relay_settings, settings
+        _relay_settings, settings, policy
     )
     relay: providers.Provider[Relay] = providers.Singleton(
         Relay, relay_settings, access, upstream, compression, observers, traffic=traffic

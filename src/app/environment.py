@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from .compression import compression_problems
 from .price_file import InvalidPrices, load_prices
 from .settings import InvalidSettings, Settings
 
@@ -19,7 +20,7 @@ def load_settings(directory: Path | None = None) -> Settings:
     value, as secrets are mounted. Raises InvalidSettings with every problem.
     """
     environment = {**_dotenv(directory or Path.cwd()), **os.environ}
-    problems = list(_read_secret_files(environment))
+    problems = [*_read_secret_files(environment), *compression_problems(environment)]
     try:
         settings = Settings.from_env(environment)
     except InvalidSettings as invalid:

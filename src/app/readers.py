@@ -3,9 +3,11 @@
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+_DECIMAL = re.compile(r"[01](\.\d{0,30})?|\.\d{1,30}", re.ASCII)
 _WHOLE = re.compile(r"\d{1,15}", re.ASCII)
 _CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 _LONGEST_SHOWN = 80
@@ -51,6 +53,16 @@ def seconds(value: str) -> float:
 def seconds_or_none(value: str) -> float:
     """As `seconds`, or zero."""
     return 0.0 if float(value) == 0 else seconds(value)
+
+
+def share(value: str) -> Fraction:
+    """A number from 0 to 1, as it is written."""
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError
+    number = Fraction(value)
+    if number > 1:
+        raise ValueError
+    return number
 
 
 def flag(value: str) -> bool:

@@ -3,7 +3,8 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from fractions import Fraction
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from attrs import field, fields, frozen
@@ -15,11 +16,9 @@ from ..domain.keep_ratio import (
     KeepRatio,
     resolve_keep_ratio,
 )
-from ..domain.policy import ENDPOINTS, MIB, CompressionPolicy
+from ..domain.policy import ENDPOINTS, MIB, ROLES, CompressionPolicy, Mode
 from ..domain.protections import PROTECTIONS
 from . import readers
-
-ROLES = ("user", "system", "developer", "assistant", "tool", "function")
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
 _FAMILIES = ("COMPRESSION_", "UPSTREAM_")
@@ -176,11 +175,11 @@ class Settings:
         allowed="true or false",
         meaning="Lends the server's key to everyone.",
     )
-    compression_mode: str = _setting(
+    compression_mode: Mode = _setting(
         "on",
-        readers.choice("on", "off"),
-        allowed="on or off",
-        meaning="Whether a keep ratio below 1 is applied.",
+        readers.choice("on", "off", "shadow"),
+        allowed="on, off or shadow",
+        meaning="Whether a keep ratio below 1 is applied; shadow counts all and sends the original.",
     )
     compression_strategy: str = _setting(
         "uniform",
@@ -234,6 +233,25 @@ class Settings:
         shown_default="empty",
         allowed="any text",
         meaning="Makes the choice of tokens unlike everyone else's.",
+    )
+    compression_rules: str | None = _setting(
+        None,
+        readers.text,
+        shown_default="unset",
+        allowed="the path of a TOML file",
+        meaning="Rules for single kinds of texts, which come before the settings.",
+    )
+    compression_request_overrides: str = _setting(
+        "allow",
+        readers.choice("allow", "deny"),
+        allowed="allow or deny",
+        meaning="Whether the header fields of a request may say how it is compressed.",
+    )
+    compression_floor: Fraction = _setting(
+        Fraction(0),
+        readers.share,
+        allowed="a number from 0 to 1",
+        meaning="The smallest keep ratio that a request may ask for.",
     )
     log_format: str = _setting(
         "auto",
@@ -341,9 +359,13 @@ class Settings:
 
     def shown(self, name: str) -> str:
         """The value of the variable `name` as text; secrets stay hidden."""
-        value = getattr(self, name.lower())
+        value: object = getattr(self, name.lower())
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, Fraction):
+            return f"{float(value):g}"
         if isinstance(value, tuple | frozenset):
-            return ",".join(sorted(map(str, value)))
+            return ",".join(sorted(map(str, cast("Iterable[object]", value))))
         return "" if value is None else str(value)
 
     @property
@@ -353,16 +375,17 @@ class Settings:
 
     @property
     def policy(self) -> CompressionPolicy:
-        """What is compressed, and how."""
+        """What is compressed, and how, where neither a rule nor the request says otherwise."""
         return CompressionPolicy(
             keep_ratio=self.keep_ratio,
             strategy=self.compression_strategy,
             protect=self.compression_protect,
             salt=self.compression_salt.value.encode(),
-            endpoints=self.compression_endpoints if self.compression_mode == "on" else frozenset(),
+            endpoints=self.compression_endpoints,
             roles=self.compression_roles,
             min_tokens=self.compression_min_tokens,
             max_text_bytes=self.compression_max_text_bytes,
+            mode=self.compression_mode,
         )
 
     @property

@@ -74,7 +74,8 @@ def parse_rules(
 
 
 def _tables(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [table for table in _listed(document.get("rule", [])) if isinstance(table, dict)]
+    tables = _listed(document.get("rule", []))
+    return [cast("dict[str, Any]", table) for table in tables if isinstance(table, dict)]
 
 
 def _problems_outside(document: Mapping[str, Any], lines: TomlLines) -> Iterator[tuple[int, str]]:
@@ -215,15 +216,16 @@ def _truth(value: object) -> bool:
 def _any_of(*names: str, or_none: bool = False) -> Callable[[object], tuple[str, ...]]:
     def read(value: object) -> tuple[str, ...]:
         values = _listed(value)
-        if not (values or or_none) or not all(item in names for item in values):
+        known = tuple(item for item in values if isinstance(item, str) and item in names)
+        if not (values or or_none) or len(known) < len(values):
             raise _NotAllowed(f"any of {', '.join(names)}")
-        return tuple(values)
+        return known
 
     return read
 
 
-def _listed(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
+def _listed(value: object) -> list[object]:
+    return list(cast("Iterable[object]", value)) if isinstance(value, list) else [value]
 
 
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from attrs import frozen
 
@@ -47,13 +47,12 @@ class TomlLines:
         tables: list[int] = []
         keys: dict[tuple[int, str], int] = {}
         for line, statement in _statements(text):
-            begun = statement.get(array)
+            begun: list[Any] | dict[str, Any] | None = statement.get(array)
             if isinstance(begun, list):
-                tables += [line] * len(cast("list[Any]", begun))
+                tables += [line] * len(begun)
                 continue
             # A table [array.x] is a key of the table before it.
-            members = cast("dict[str, Any]", begun) if isinstance(begun, dict) else statement
-            for key in members:
+            for key in begun if isinstance(begun, dict) else statement:
                 keys.setdefault((len(tables) - 1, key), line)
         return cls(tuple(tables), keys)
 
