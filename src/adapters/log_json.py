@@ -113,10 +113,11 @@ def _compression(compressed: CompressedBody | None) -> dict[str, Any]:
         return {"applied": False}
     reason = reason_untouched(compressed)
     if reason is not None:
-        return {"applied": False, "reason": reason}
+        return {"applied": False, "status": "skipped", "reason": reason}
     totals = Totals.of(compressed)
     return {
-        "applied": True,
+        "applied": not compressed.is_shadow,
+        "status": compressed.status,
         "model": clipped(compressed.model),
         "texts": len(compressed.texts),
         "texts_compressed": compressed_count(compressed),
@@ -142,6 +143,8 @@ def _text(text: TextInBody, *, show_content: bool) -> dict[str, Any]:
         "before_sha256": digest(text.original),
         "after_sha256": digest(compressed.text),
     }
+    if text.rule is not None:
+        fields["rule"] = clipped(text.rule)
     if compressed.skipped is not None:
         fields["skipped"] = compressed.skipped
     if show_content:

@@ -132,7 +132,10 @@ def _compression(compressed: CompressedBody | None) -> list[str]:
     if reason is not None:
         return [f"compression=skipped:{one_field(reason)}"]
     totals = Totals.of(compressed)
-    return ["compression=applied", f"tokens={totals.tokens_before}->{totals.tokens_billed}"]
+    return [
+        f"compression={compressed.status}",
+        f"tokens={totals.tokens_before}->{totals.tokens_billed}",
+    ]
 
 
 def _entry_head(record: RecordedCompression) -> str:
@@ -152,6 +155,7 @@ def _text_facts(text: TextInBody) -> str:
     )
     return (
         f"{one_field(text.pointer)} role {one_field(text.role)}"
+        f"{'' if text.rule is None else f' rule {one_field(text.rule)}'}"
         f" strategy {one_field(compressed.strategy)}"
         f" keep ratio {float(compressed.keep_ratio.share):.4g},"
         f" tokens before {compressed.tokens_before}, billed {compressed.tokens_billed}, {outcome}"
@@ -172,8 +176,9 @@ def _summary(compressed: CompressedBody) -> str:
     if reason is not None:
         return f"unchanged ({one_field(reason)})"
     totals = Totals.of(compressed)
+    shadow = "shadow, the original was sent: " if compressed.is_shadow else ""
     return (
-        f"{compressed_count(compressed)} of {len(compressed.texts)} texts compressed,"
+        f"{shadow}{compressed_count(compressed)} of {len(compressed.texts)} texts compressed,"
         f" tokens before {totals.tokens_before}, billed {totals.tokens_billed}, {_removed(totals)}"
     )
 

@@ -56,6 +56,7 @@ class TestTheLineOfARequest:
     def test_it_tells_what_compression_saved(self) -> None:
         assert request_fields(a_request(compression=a_compression()))["compression"] == {
             "applied": True,
+            "status": "applied",
             "model": "gpt-4o",
             "texts": 1,
             "texts_compressed": 1,
@@ -71,8 +72,16 @@ class TestTheLineOfARequest:
 
         assert request_fields(a_request(compression=skipped))["compression"] == {
             "applied": False,
+            "status": "skipped",
             "reason": "not_json",
         }
+
+    def test_it_tells_that_a_shadow_changed_nothing(self) -> None:
+        shadow = request_fields(a_request(compression=a_compression(is_shadow=True)))
+
+        assert shadow["compression"]["applied"] is False
+        assert shadow["compression"]["status"] == "shadow"
+        assert shadow["compression"]["tokens_billed"] == 6
 
     def test_its_severity_follows_the_outcome(self) -> None:
         outcomes = [(200, None), (404, None), (401, "unauthorized"), (500, None), (502, "x")]

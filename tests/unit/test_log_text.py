@@ -40,6 +40,13 @@ class TestTheLineOfARequest:
 
         assert line.endswith(" compression=applied tokens=10->6\n")
 
+    def test_it_tells_that_a_shadow_changed_nothing(self) -> None:
+        shadow = a_compression(is_shadow=True)
+        told = compression_entry(RecordedCompression(NOON, "5f3a-1", shadow), show_content=True)
+
+        assert " compression=shadow tokens=10->6" in request_line(a_request(compression=shadow))
+        assert "summary 5f3a-1: shadow, the original was sent: 1 of 1 texts" in told
+
     def test_it_tells_why_nothing_was_compressed(self) -> None:
         blank = a_text(" ", skipped="blank")
         lines = [
