@@ -58,22 +58,25 @@ def kept_units(
     half = (least + n) // 2
     loss = cost(half) - billed(half)
 
-    def side(k: int) -> float:
-        """Below 0 if so few units are too cheap, above if too dear."""
-        if 8 * abs(loss) <= cost(half):
-            expected = cost(k) - floor(Fraction(loss * k * (n - k), half * (n - half)))
-            near, far, width = (k, half - k, half) if k < half else (k - half, n - k, n - half)
-            slack = 1 + isqrt(floor(Fraction(near * far, width)))
-            if abs(expected - target) > slack:
-                return inf if expected > target else -inf
-        return billed(k) - target
+    def estimated(k: int) -> float:
+        """B(k), or something on the same side of the target."""
+        if 8 * abs(loss) > cost(half):
+            return billed(k)
+        expected = cost(k) - floor(Fraction(loss * k * (n - k), half * (n - half)) + Fraction(1, 2))
+        near, far, width = (k, half - k, half) if k < half else (k - half, n - k, n - half)
+        d = floor(Fraction(near * far, width))
+        if number and d < 10:
+            return expected
+        if abs(expected - target) > 1 + isqrt(d):
+            return inf if expected > target else -inf
+        return billed(k)
 
     low, high = least, n
     while high - low > 1:
         middle = (low + high) // 2
-        if abs(side(middle)) <= tolerance:
+        if abs(estimated(middle) - target) <= tolerance:
             return set(order[:middle])
-        low, high = (middle, high) if side(middle) < 0 else (low, middle)
+        low, high = (middle, high) if estimated(middle) < target else (low, middle)
     return set(order[: high if billed(low) + billed(high) < 2 * target else low])
 
 

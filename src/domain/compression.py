@@ -25,13 +25,15 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
    floor((low + high) / 2). If B(middle) is the target (or, behind the first
    block, one more or less), k is middle; a smaller one raises low to middle, a
    larger one lowers high. In the end k is high if B(low) + B(high) < 2 * target,
-   else low. Not every B is counted. With half = floor((least + n) / 2), least
-   being the first low, K(k) the cost of the first k units, loss =
-   K(half) - B(half) and joints = half * (n - half): if 8 * |loss| <= K(half),
-   B(k) is expected at K(k) - floor(loss * k * (n - k) / joints), and where that
-   is farther from the target than 1 + floor(sqrt(floor(d))), its side is taken
-   uncounted; d = k * (half - k) / half for k below half, otherwise
-   (k - half) * (n - k) / (n - half).
+   else low; here both are counted.
+   In the search not every B is. With half = floor((least + n) / 2), least being
+   the first low, K(k) the cost of the first k units, loss = K(half) - B(half)
+   and joints = half * (n - half): if 8 * |loss| <= K(half), B(k) is expected at
+   E = K(k) - floor(loss * k * (n - k) / joints + 1/2). Let d be the floor of
+   k * (half - k) / half for k below half, of (k - half) * (n - k) / (n - half)
+   otherwise. Behind the first block and with d < 10, E stands for B; otherwise
+   B is counted if E is within 1 + floor(sqrt(d)) of the target, and if it is
+   not, it lies on the side of E.
 8. *Protection.* Units that overlap a protected span are kept, whatever they
    cost. They are no part of the order, but have their draws; B counts them. In
    a block that has some, low begins at 0 and every B is computed. If k is the

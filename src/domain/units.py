@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate, compress, pairwise
 from typing import Self
 
@@ -117,7 +118,10 @@ def _whole_characters(units: Units, inner: set[int]) -> Units:
     """Join each token that begins inside a character to the one before it."""
     starts = [index for index, token in enumerate(units.tokens) if token not in inner]
     joined = units.joined(starts)
-    texts = [text.encode(errors="surrogateescape").decode() for text in joined.texts]
+    texts = [
+        text if size == 1 else text.encode(errors="surrogateescape").decode()
+        for text, size in zip(joined.texts, joined.sizes, strict=True)
+    ]
     return Units(texts, joined.sizes, joined.tokens)
 
 
@@ -141,12 +145,18 @@ def _whole_graphemes(units: Units, distinct: set[str]) -> Units:
 
 def _grapheme_starts(units: Units, certain: Sequence[int]) -> list[int]:
     """The units that begin a grapheme; a grapheme is known to begin at each of `certain`."""
+    # Many scripts spell the same few clusters again and again.
+    starts_within = cache(_starts_within)
     starts: list[int] = []
     for first, end in pairwise([*certain, len(units)]):
         starts.append(first)
         if end - first > 1:
-            texts = units.texts[first:end]
-            graphemes = {found.start() for found in _GRAPHEME.finditer("".join(texts))}
-            offsets = accumulate(map(len, texts))
-            starts += [index for index, at in enumerate(offsets, first + 1) if at in graphemes]
+            starts += [first + at for at in starts_within(tuple(units.texts[first:end]))]
     return starts
+
+
+def _starts_within(texts: tuple[str, ...]) -> list[int]:
+    """Which of these texts, other than the first, begin a grapheme of them all together."""
+    graphemes = {found.start() for found in _GRAPHEME.finditer("".join(texts))}
+    offsets = accumulate(map(len, texts))
+    return [index for index, offset in enumerate(offsets, 1) if offset in graphemes]
