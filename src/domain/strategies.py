@@ -1,5 +1,6 @@
 """What is removed together, and what goes first: the one part of removal that can be chosen."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -129,7 +130,7 @@ _POINT = 8
 """Binary digits behind the point of all logarithms below."""
 _ONE = 1 << _POINT
 
-_DIGIT = regex.compile(r"\d")
+_DIGIT = re.compile(r"\d")
 _SAYS_NOTHING = 7 * _ONE
 _SAYS_LITTLE = 3 * _ONE // 10
 _SAYS_MUCH = 22 * _ONE
@@ -142,13 +143,18 @@ def weight(text: str, word: Sequence[int], occurrences: int) -> int:
     number is nearly the rank of its frequency. A word of several tokens is
     rarer than each of them, and one that the block repeats says less each time.
     """
-    if not text.strip().isalpha() and _DIGIT.search(text):
+    if _DIGIT.search(text):
         value = _SAYS_MUCH
     else:
         rarity = _log2(max(word) + 2) + (2 * _ONE if len(word) > 1 else 0)
         value = rarity - 2 * _log2(occurrences)
-    # The fourth power of the value, over the root of the cost: 16 is that of 256.
-    return 16 * max(value - _SAYS_NOTHING, _SAYS_LITTLE) ** 4 // isqrt(256 * len(word))
+    return _weight_of(value, len(word))
+
+
+@cache
+def _weight_of(value: int, cost: int) -> int:
+    """The fourth power of the value, over the root of the cost (16 is that of 256)."""
+    return 16 * max(value - _SAYS_NOTHING, _SAYS_LITTLE) ** 4 // isqrt(256 * cost)
 
 
 def surprise(draw: int) -> int:

@@ -73,10 +73,11 @@ def encode(text: str, tokenizer: Tokenizer) -> list[int]:
     A run of white space, or of anything else, is encoded in parts of
     LONGEST_RUN characters: tiktoken gives up at a million white-space ones.
     """
-    if len(text) <= LONGEST_RUN:
+    cuts = _cuts(text) if len(text) > LONGEST_RUN else []
+    if not cuts:
         return tokenizer.encode(text, disallowed_special=())
     tokens: list[int] = []
-    for start, end in pairwise([0, *_cuts(text), len(text)]):
+    for start, end in pairwise([0, *cuts, len(text)]):
         tokens += tokenizer.encode(text[start:end], disallowed_special=())
     return tokens
 
