@@ -94,8 +94,8 @@ class Process:
     def _tree(self) -> list[int]:
         pids = [self._popen.pid]
         for pid in pids:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            pids.extend(map(int, children.split()))
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                pids.extend(map(int, (thread / "children").read_text().split()))
         return pids
 
 
