@@ -16,6 +16,9 @@ from attrs import define
 
 COMMAND = Path(sys.executable).with_name("openai-proxy")
 
+TRANSPORT = os.environ.get("UPSTREAM_TRANSPORT", "native")
+"""Which transport the tests run the command with."""
+
 _START_SECONDS = 15.0
 _STOP_SECONDS = 15.0
 _ATTEMPTS = 3

@@ -2,12 +2,11 @@
 
 import gzip
 import json
-import os
 
 import pytest
 from tests.http_fields import end_to_end, lowered
 from tests.raw_client import RawClient, chunked, connected, request
-from tests.running_proxy import RunningProxy, StartProxy
+from tests.running_proxy import TRANSPORT, RunningProxy, StartProxy
 from tests.scripted_upstream import (
     CHUNKED,
     ScriptedUpstream,
@@ -201,10 +200,7 @@ def test_nothing_is_remembered_from_one_request_to_the_next(
     assert end_to_end(upstream.requests[1].headers) == []
 
 
-@pytest.mark.skipif(
-    os.environ.get("UPSTREAM_TRANSPORT") == "httpx",
-    reason="httpcore writes the whole request before it reads",
-)
+@pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore writes the whole body, then reads")
 def test_an_early_answer_reaches_a_client_that_is_still_sending(
     client: RawClient, upstream: ScriptedUpstream
 ) -> None:

