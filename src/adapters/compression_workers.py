@@ -3,12 +3,18 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from ..domain.body_compression import CompressedBody, compress_body, compress_frame
+from ..domain.compression_question import read_question
+from ..domain.explanation import explanation
 from ..domain.policy import CompressionPolicy
 from ..domain.ports import Tokenizer
+from ..domain.strategies import Strategy
+
+Result = TypeVar("Result")
 
 
 class CompressionWorkers:
@@ -50,13 +56,32 @@ class CompressionWorkers:
             )
         )
 
-    async def _run(
-        self, compress: Callable[[Callable[[], bool]], CompressedBody]
-    ) -> CompressedBody:
+    async def explain(
+        self, raw: bytes, policy: CompressionPolicy, strategies: Mapping[str, Strategy]
+    ) -> dict[str, Any]:
+        """What would become of the text or the request that `raw` asks about.
+
+        Raises BadRequest, as `read_question` does.
+        """
+
+        def answer(is_cancelled: Callable[[], bool]) -> dict[str, Any]:
+            asked = read_question(raw, policy, strategies)
+            compressed = compress_body(
+                asked.body,
+                asked.endpoint,
+                asked.policy,
+                self._tokenizer_for,
+                is_cancelled=is_cancelled,
+            )
+            return explanation(compressed, policy.salt)
+
+        return await self._run(answer)
+
+    async def _run(self, work: Callable[[Callable[[], bool]], Result]) -> Result:
         abandoned = threading.Event()
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._threads, compress, abandoned.is_set
+                self._threads, work, abandoned.is_set
             )
         finally:
             abandoned.set()

@@ -1,9 +1,9 @@
 """The proxy's own pages, and every other answer of the framework in OpenAI's shape."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -60,6 +60,18 @@ def metrics_page(
     @get("/_proxy/metrics", sync_to_thread=False, guards=[guard])
     def page() -> Response[bytes]:
         return Response(render(), media_type=media_type)
+
+    return page
+
+
+def compress_page(
+    explain: Callable[[bytes], Awaitable[dict[str, Any]]], max_bytes: int, guard: PageGuard
+) -> HTTPRouteHandler:
+    """`/_proxy/compress`: what would become of a text or a request. Nothing is sent or logged."""
+
+    @post("/_proxy/compress", status_code=200, guards=[guard], request_max_body_size=max_bytes)
+    async def page(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return await explain(await request.body())
 
     return page
 

@@ -11,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler, asgi
 from ..adapters.asgi import Application, Receive, Scope, Send
 from ..adapters.guard import Guard
 from ..adapters.local_pages import (
+    PageGuard,
     answer_framework_error,
     answer_own_error,
+    compress_page,
     health_page,
     is_local_path,
     metrics_page,
@@ -24,6 +26,7 @@ from ..adapters.local_pages import (
 from ..adapters.prometheus import CONTENT_TYPE
 from ..adapters.stats import stats
 from ..domain.errors import ProxyError
+from .compression import strategies_of
 from .container import Container
 from .environment import load_settings
 from .settings import InvalidSettings
@@ -66,7 +69,18 @@ def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
     return [
         stats_page(lambda: stats(metrics, prices, in_flight=traffic.in_flight), guard),
         metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
+        _compress_page(container, guard),
     ]
+
+
+def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
+    policy, workers = container.policy(), container.compression()
+    strategies = strategies_of(policy)
+    return compress_page(
+        lambda question: workers.explain(question, policy, strategies),
+        container.settings().compression_max_body_bytes,
+        guard,
+    )
 
 
 def _is_ready(container: Container) -> bool:

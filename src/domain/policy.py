@@ -41,6 +41,7 @@ class RequestOverrides:
 
     keep_ratio: KeepRatio | None = None
     strategy: Strategy | None = None
+    protect: frozenset[str] | None = None
 
 
 @frozen
@@ -93,11 +94,12 @@ class CompressionPolicy:
     def treatment(self, instruction: Instruction = SAYS_NOTHING) -> Treatment:
         """What to do with a text that a rule says `instruction` about."""
         asked = self.overrides
+        protections = (asked.protect, instruction.protect, self.protect)
         return Treatment(
             keep_ratio=asked.keep_ratio or instruction.keep_ratio or self.keep_ratio,
             target_tokens=instruction.target_tokens if asked.keep_ratio is None else None,
             strategy=asked.strategy or instruction.strategy or self.strategy,
-            protect=self.protect if instruction.protect is None else instruction.protect,
+            protect=next(kinds for kinds in protections if kinds is not None),
         )
 
     def _may_shrink(self, instruction: Instruction) -> bool:

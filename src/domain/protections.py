@@ -68,6 +68,15 @@ def strip_keep_tags(text: str) -> ProtectedText:
     return ProtectedText("".join(pieces), merged(spans))
 
 
+def mark_spans(text: str) -> Iterator[Span]:
+    """Where the marks stand that `strip_keep_tags` takes away."""
+    behind = 0
+    for start, end, _ in _tagged_pieces(text):
+        if start > behind:
+            yield behind, start
+        behind = end
+
+
 _KEEP_TAG = regex.compile(r"</?keep>")
 
 
