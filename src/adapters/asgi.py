@@ -12,8 +12,18 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+_HEAD = "openai_proxy.head"
+
+
 def request_head(scope: Scope) -> RequestHead:
-    """The head of the request that `scope` describes; a WebSocket handshake is a GET."""
+    """The head of the request that `scope` describes, read once; a WebSocket handshake is a GET."""
+    if _HEAD not in scope:
+        scope[_HEAD] = _read_head(scope)
+    head: RequestHead = scope[_HEAD]
+    return head
+
+
+def _read_head(scope: Scope) -> RequestHead:
     peer = scope.get("client")
     # The specification leaves raw_path without the query; some servers do not.
     raw_path, _, _ = scope["raw_path"].partition(b"?")

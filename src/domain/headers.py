@@ -5,8 +5,6 @@ HTTP makes an intermediary remove (RFC 9110 section 7.6.1), what belongs to the
 platform around this hop, and the proxy's own control fields.
 """
 
-from collections.abc import Iterable
-
 from .errors import LoopDetected
 from .ports import RawHeaders
 
@@ -74,13 +72,15 @@ def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, byt
     Names are expected in lower case, as ASGI delivers them. Raises LoopDetected
     if the request has been sent on under the pseudonym `via` before.
     """
-    if any(name == b"via" and via in value for name, value in headers):
-        raise LoopDetected("This request has already passed through this proxy.")
-    removed = _named_by_connection(headers)
+    for name, value in headers:
+        if name == b"via" and via in value:
+            raise LoopDetected("This request has already passed through this proxy.")
+    removed = _NEVER_UPSTREAM | _named_by_connection(headers)
     kept = [
-        (name, value)
-        for name, value in headers
-        if name not in _NEVER_UPSTREAM and name not in removed and not _is_platform_field(name)
+        field
+        for field in headers
+        if field[0] not in removed
+        and (not field[0].startswith(_PLATFORM_PREFIXES) or field[0] in _GOOGLE_API_FIELDS)
     ]
     if (b"te", b"trailers") in headers:
         kept.append((b"te", b"trailers"))
@@ -106,7 +106,7 @@ def response_headers(
     removed = _HOP_BY_HOP | _named_by_connection(lowered)
     if status in (204, 304) and not is_head:
         removed = removed | {b"content-length"}
-    return _with_one_content_length(field for field in lowered if field[0] not in removed)
+    return _with_one_content_length([field for field in lowered if field[0] not in removed])
 
 
 def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -115,20 +115,13 @@ def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     return [field for field in kept if field[0] not in _HANDSHAKE and field[0] not in _FRAMING]
 
 
-def _with_one_content_length(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    kept: list[tuple[bytes, bytes]] = []
-    length_seen = False
-    for field in fields:
-        if field[0] == b"content-length":
-            if length_seen:
-                continue
-            length_seen = True
-        kept.append(field)
-    return kept
-
-
-def _is_platform_field(name: bytes) -> bool:
-    return name.startswith(_PLATFORM_PREFIXES) and name not in _GOOGLE_API_FIELDS
+def _with_one_content_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    lengths = [field for field in fields if field[0] == b"content-length"]
+    if len(lengths) <= 1:
+        return fields
+    position = fields.index(lengths[0])
+    others = [field for field in fields if field[0] != b"content-length"]
+    return [*others[:position], lengths[0], *others[position:]]
 
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:

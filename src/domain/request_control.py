@@ -52,7 +52,7 @@ def controlled_policy(
 
     Raises BadRequest for a field that is denied, repeated, out of range or below the floor.
     """
-    if not any(name in _FIELDS for name, _ in head.headers):
+    if head.names.isdisjoint(_FIELDS):
         return policy
     asked = _fields_of(head)
     if not limits.allowed:

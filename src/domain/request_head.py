@@ -1,9 +1,10 @@
 """The head of a request as it arrived: the one value that decisions are made from."""
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .ports import RawHeaders
 
+_ANNOUNCES_BODY = frozenset({b"content-length", b"transfer-encoding"})
 # A body under one of these cannot change without making them untrue.
 _FIXES_BODY = frozenset(
     {b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest"}
@@ -22,22 +23,27 @@ class RequestHead:
     peer: str | None = None
     """The IP address it came from; None where there is none, such as on a Unix socket."""
     http_version: str = "1.1"
+    names: frozenset[bytes] = field(init=False, repr=False, eq=False)
+    """The names of all its fields: most questions about a head are answered by one look here."""
+
+    @names.default
+    def _names(self) -> frozenset[bytes]:
+        return frozenset([name for name, _ in self.headers])
 
     def values(self, name: bytes) -> list[bytes]:
         """All values of the field `name`, in order."""
+        if name not in self.names:
+            return []
         return [value for field_name, value in self.headers if field_name == name]
 
     def value(self, name: bytes) -> bytes | None:
         """The first value of the field `name`."""
-        for field_name, value in self.headers:
-            if field_name == name:
-                return value
-        return None
+        return next(iter(self.values(name)), None)
 
     @property
     def has_body(self) -> bool:
         """Whether a body follows, if only an empty one (RFC 9112 section 6.3)."""
-        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        return not self.names.isdisjoint(_ANNOUNCES_BODY)
 
     @property
     def content_length(self) -> int | None:
@@ -48,4 +54,4 @@ class RequestHead:
     @property
     def fixes_body(self) -> bool:
         """Whether a coding or a digest binds the body to its exact bytes."""
-        return any(name in _FIXES_BODY for name, _ in self.headers)
+        return not self.names.isdisjoint(_FIXES_BODY)
