@@ -4,6 +4,7 @@ Transports are spoken to directly: `httpx.AsyncClient` follows, decodes, keeps
 cookies (in time quadratic in the number of header fields) and re-encodes paths.
 """
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import cast
@@ -22,6 +23,8 @@ from ..domain.ports import UpstreamRequest, UpstreamResponse
 from .raw_request import RawRequest
 
 _NO_BODY = httpx.ByteStream(b"")
+_FINAL_STATUSES = range(200, 600)
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _ERRORS: tuple[tuple[type[httpx.HTTPError], type[ProxyError], str], ...] = (
     (httpx.PoolTimeout, Overloaded, "No connection to the upstream is free; try again."),
@@ -83,6 +86,7 @@ class _Exchange:
     async def __aenter__(self) -> UpstreamResponse:
         try:
             response = await self._transport.handle_async_request(self._request)
+            await _check_head(response)
         except httpx.HTTPError as error:
             raise _translated(error) from error
         self._body = _AnswerBody(response)
@@ -96,6 +100,18 @@ class _Exchange:
     ) -> None:
         if self._body is not None:
             await self._body.aclose()
+
+
+async def _check_head(response: httpx.Response) -> None:
+    """Raise httpx.RemoteProtocolError, having closed it, if the answer is none by RFC 9110.
+
+    Not every transport looks at the status (section 15) and at the values (section 5.5).
+    """
+    values = b"".join([value for _, value in response.headers.raw])
+    if response.status_code in _FINAL_STATUSES and not _FORBIDDEN_IN_VALUE.search(values):
+        return
+    await response.aclose()
+    raise httpx.RemoteProtocolError("the answer's head is not one of HTTP")
 
 
 class _AnswerBody:
