@@ -136,7 +136,7 @@ def test_in_mid_upload_of_a_body_to_be_compressed_nothing_is_sent(
     assert [received.method for received in upstream.requests] == [b"GET"]
 
 
-def test_random_departures_leave_nothing_behind(
+def test_2400_random_departures_leave_nothing_behind(
     start_proxy: StartProxy, upstream: ScriptedUpstream
 ) -> None:
     proxy = start_proxy()
@@ -146,7 +146,7 @@ def test_random_departures_leave_nothing_behind(
     cuts = random.Random(7)
 
     threads = [
-        threading.Thread(target=_leave_at_random, args=(proxy, cuts.randrange(1 << 30), 75))
+        threading.Thread(target=_leave_at_random, args=(proxy, cuts.randrange(1 << 30), 300))
         for _ in range(8)
     ]
     for thread in threads:
