@@ -9,10 +9,14 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+OnLeaving = Callable[[Callable[[], None]], None]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 _HEAD = "openai_proxy.head"
+
+ON_LEAVING = "openai_proxy.on_leaving"
+"""Where a server that offers it puts a function that takes what to call once the client leaves."""
 
 
 def request_head(scope: Scope) -> RequestHead:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from ..domain.errors import ProxyError, RequestTooLarge
 from ..domain.headers import response_headers
 from ..domain.ports import UpstreamResponse
-from .asgi import Receive, Send
+from .asgi import ON_LEAVING, OnLeaving, Receive, Scope, Send
 from .keep_alive import is_event_stream, with_keep_alive
 
 
@@ -19,7 +19,8 @@ class Downstream:
     """One request of a client, and the answer to it.
 
     While the body is still coming in, its reader meets the client's leaving.
-    From then on a watcher does, and cancels the task that this was made in.
+    From then on the server says so, or a watcher does where it cannot; and the
+    task that this was made in is cancelled.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class Downstream:
         "_exchange",
         "_is_head",
         "_max_body_bytes",
+        "_on_leaving",
         "_receive",
         "_send",
         "_watcher",
@@ -39,12 +41,13 @@ class Downstream:
     )
 
     def __init__(
-        self, method: str, receive: Receive, send: Send, *, max_body_bytes: int | None = None
+        self, scope: Scope, receive: Receive, send: Send, *, max_body_bytes: int | None = None
     ) -> None:
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes
-        self._is_head = method == "HEAD"
+        self._is_head = scope["method"] == "HEAD"
+        self._on_leaving: OnLeaving | None = scope.get(ON_LEAVING)
         self._exchange = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
         self._answer_ended = False
@@ -80,9 +83,20 @@ class Downstream:
         """The body as it comes in. Iterating raises as `read_body` does."""
         return self._chunks()
 
+    async def begin_body(self) -> bytes | AsyncIterator[bytes]:
+        """The whole body if it came at once, as most do, otherwise as it comes in."""
+        first, more = await self._receive_chunk()
+        if more:
+            return _resume(first, self._chunks())
+        self.expect_no_body()
+        return first
+
     def expect_no_body(self) -> None:
         """There is no body, or no more of it: watch for the client's leaving from now on."""
-        self._watcher = asyncio.create_task(self._watch())
+        if self._on_leaving is None:
+            self._watcher = asyncio.create_task(self._watch())
+        else:
+            self._on_leaving(self._leave)
 
     async def relay(
         self,
@@ -124,26 +138,35 @@ class Downstream:
         """End the watch for the client's leaving."""
         if self._watcher is not None:
             self._watcher.cancel()
+        # Both refer back to this; letting go spares the garbage collector.
+        self._watcher = self._exchange = None
 
     async def _chunks(self) -> AsyncGenerator[bytes]:
         more = True
         while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.has_left = True
-                raise ClientLeft
-            chunk = message.get("body", b"")
-            more = message.get("more_body", False)
-            self.bytes_received += len(chunk)
-            if self._max_body_bytes is not None and self.bytes_received > self._max_body_bytes:
-                raise RequestTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+            chunk, more = await self._receive_chunk()
             if chunk:
                 yield chunk
         self.expect_no_body()
 
+    async def _receive_chunk(self) -> tuple[bytes, bool]:
+        """The next chunk, perhaps an empty one, and whether there will be more."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.has_left = True
+            raise ClientLeft
+        chunk: bytes = message.get("body", b"")
+        self.bytes_received += len(chunk)
+        if self._max_body_bytes is not None and self.bytes_received > self._max_body_bytes:
+            raise RequestTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+        return chunk, message.get("more_body", False)
+
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         # Servers report a disconnect after a complete answer too.
         if not self._answer_ended and self._exchange is not None:
             self.has_left = True
@@ -170,7 +193,8 @@ def _replaced(
 
 
 async def _resume(held: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    yield held
+    if held:
+        yield held
     async for chunk in chunks:
         yield chunk
 

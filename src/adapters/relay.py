@@ -105,7 +105,7 @@ class Relay:
         """Relay one request, whatever becomes of it, and take note of it."""
         head = request_head(scope)
         downstream = Downstream(
-            head.method, receive, send, max_body_bytes=self._settings.max_request_bytes
+            scope, receive, send, max_body_bytes=self._settings.max_request_bytes
         )
         exchange = _Exchange(
             head,
@@ -168,10 +168,10 @@ class Relay:
             return None
         endpoint = compressible_endpoint(head.method, head.raw_path)
         if endpoint is None or not policy.covers(endpoint):
-            return downstream.stream_body()
+            return await _as_it_comes(head, downstream)
         if head.fixes_body:
             exchange.compressed = CompressedBody.untouched("content_encoding")
-            return downstream.stream_body()
+            return await _as_it_comes(head, downstream)
         body = await downstream.read_body(self._settings.max_body_bytes)
         if not isinstance(body, bytes):
             exchange.compressed = CompressedBody.untouched("body_too_large")
@@ -204,6 +204,13 @@ class Relay:
                 usage=exchange.usage,
             )
         )
+
+
+async def _as_it_comes(head: RequestHead, downstream: Downstream) -> bytes | AsyncIterator[bytes]:
+    # Bytes go on with their length; what came in chunks goes on in chunks.
+    if head.content_length is None:
+        return downstream.stream_body()
+    return await downstream.begin_body()
 
 
 def _usage_reader(head: RequestHead, answer: UpstreamResponse) -> UsageReader | None:

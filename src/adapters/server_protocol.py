@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from ..domain.errors import BadRequest, ProxyError, RequestTooLarge
 from ..domain.head_guard import MAX_HEAD_BYTES, MAX_TARGET_BYTES
+from .asgi import ON_LEAVING
 from .downstream import error_headers
 
 HEAD_SECONDS = 15
@@ -28,6 +30,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _client_left: Callable[[], None] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -40,9 +43,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Expect nothing more."""
+        """Expect nothing more, and say so to the request that is under way."""
         self._head_has_ended()
         super().connection_lost(exc)
+        if self._client_left is not None:
+            self._client_left()
+            self._client_left = None
+
+    def on_leaving(self, call: Callable[[], None]) -> None:
+        """Call back when the client leaves, in place of whoever asked before.
+
+        It spares each request a task that waits for it by `receive`.
+        """
+        self._client_left = call
+        if self.transport.is_closing():
+            self.loop.call_soon(call)
 
     def data_received(self, data: bytes) -> None:
         """Parse, but no more of a head than may be, nor for longer."""
@@ -71,6 +86,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_has_ended()
         if not _ORIGIN_FORM.fullmatch(self.url):
             raise ValueError("not in origin form")
+        # uvicorn types the keys of the specification alone.
+        self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             self.cycle.send = _UnframedAnswer(self.cycle)  # type: ignore[method-assign]
