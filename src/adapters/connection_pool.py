@@ -86,7 +86,7 @@ class ConnectionPool:
             self._slots.release()
 
     def _take_idle(self, origin: Origin) -> UpstreamConnection | None:
-        for connection in [idle for idle in reversed(self._idle) if idle.origin == origin]:
+        while connection := self._youngest_idle(origin):
             since = self._idle.pop(connection)
             if self._has_expired(since) or connection.has_ended:
                 connection.abort()
@@ -94,6 +94,9 @@ class ConnectionPool:
                 connection.is_reused = True
                 return connection
         return None
+
+    def _youngest_idle(self, origin: Origin) -> UpstreamConnection | None:
+        return next((idle for idle in reversed(self._idle) if idle.origin == origin), None)
 
     def _make_room(self) -> None:
         if self._max_connections is not None:
