@@ -113,7 +113,9 @@ def strategy_named(name: str) -> Strategy:
 
 def word_starts(units: Units) -> Sequence[int]:
     """Where words begin: at white space, and before and after what is a word by itself."""
-    alone = {text for text in set(units.texts) if _STANDS_ALONE.search(text)}
+    distinct = set(units.texts)
+    signs = frozenset(_STANDS_ALONE.findall("".join(distinct)))
+    alone = {text for text in distinct if not signs.isdisjoint(text)}
     starts = [0]
     for index, (before, text) in enumerate(pairwise(units.texts), 1):
         if (

@@ -59,10 +59,16 @@ class Units:
         texts, sizes = self.texts, self.sizes
         if len(starts) == len(texts):
             return self
-        ranges = list(pairwise([*starts, len(texts)]))
+        ends = [*starts[1:], len(texts)]
         return type(self)(
-            [texts[a] if b - a == 1 else "".join(texts[a:b]) for a, b in ranges],
-            [sizes[a] if b - a == 1 else sum(sizes[a:b]) for a, b in ranges],
+            [
+                texts[a] if b - a == 1 else "".join(texts[a:b])
+                for a, b in zip(starts, ends, strict=True)
+            ],
+            [
+                sizes[a] if b - a == 1 else sum(sizes[a:b])
+                for a, b in zip(starts, ends, strict=True)
+            ],
             self.tokens,
         )
 
@@ -128,12 +134,11 @@ def _whole_characters(units: Units, inner: set[int]) -> Units:
 
 def _whole_graphemes(units: Units, distinct: set[str]) -> Units:
     """Join units, whose `distinct` texts are these, where a grapheme goes on into the next."""
-    leading: set[str] = set()
-    trailing = {text for text in distinct if text[-1] == "\r"}
     letters = "".join(distinct)
-    if not letters.isascii() and _JOINING.search(letters):
-        leading |= {text for text in distinct if _JOINING.match(text)}
-        trailing |= {text for text in distinct if _JOINING.match(text, len(text) - 1)}
+    joining: set[str] = set() if letters.isascii() else {*_JOINING.findall(letters)}
+    leading = {text for text in distinct if text[0] in joining}
+    joining.add("\r")
+    trailing = {text for text in distinct if text[-1] in joining}
     if not leading and not trailing:
         return units
     certain = [
@@ -158,6 +163,6 @@ def _grapheme_starts(units: Units, certain: Sequence[int]) -> list[int]:
 
 def _starts_within(texts: tuple[str, ...]) -> list[int]:
     """Which of these texts, other than the first, begin a grapheme of them all together."""
-    graphemes = {found.start() for found in _GRAPHEME.finditer("".join(texts))}
-    offsets = accumulate(map(len, texts))
-    return [index for index, offset in enumerate(offsets, 1) if offset in graphemes]
+    graphemes = _GRAPHEME.findall("".join(texts))
+    ends = set(accumulate(map(len, graphemes[:-1])))
+    return [at for at, end in enumerate(accumulate(map(len, texts)), 1) if end in ends]
