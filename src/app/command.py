@@ -1,13 +1,15 @@
 """The command `openai-proxy`."""
 
 import os
-import sys
 from importlib.metadata import version
 
 import click
 
-from .environment import load_settings
-from .settings import InvalidSettings, Settings, unknown_variables, variables
+from .command_failure import settings_or_fail
+from .compress_command import compress
+from .evaluate_command import evaluate
+from .rules_command import rules
+from .settings import Settings, unknown_variables, variables
 
 
 @click.group(invoke_without_command=True)
@@ -23,10 +25,15 @@ def main(context: click.Context) -> None:
         context.invoke(serve)
 
 
+main.add_command(compress)
+main.add_command(evaluate)
+main.add_command(rules)
+
+
 @main.command()
 def serve() -> None:
     """Relay requests until told to stop."""
-    settings = _settings()
+    settings = settings_or_fail()
     for warning in _warnings(settings):
         click.echo(f"warning: {warning}", err=True)
     # The server is imported only by the command that needs it.
@@ -38,7 +45,7 @@ def serve() -> None:
 @main.command()
 def config() -> None:
     """Print the effective settings; secrets stay hidden."""
-    settings = _settings()
+    settings = settings_or_fail()
     for variable in variables():
         click.echo(f"{variable.name}={settings.shown(variable.name)}")
     click.echo(f"# tokens kept: {settings.keep_ratio.share}")
@@ -52,15 +59,6 @@ def demo(*, keep_running: bool) -> None:
     from .demo import run_demo  # noqa: PLC0415
 
     run_demo(keep_running=keep_running)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except InvalidSettings as invalid:
-        for problem in invalid.problems:
-            click.echo(f"error: {problem}", err=True)
-        sys.exit(2)
 
 
 def _warnings(settings: Settings) -> list[str]:

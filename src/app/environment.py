@@ -1,7 +1,7 @@
 """Where the settings come from: the environment, a `.env` file, and files that hold secrets."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -13,13 +13,15 @@ from .settings import InvalidSettings, Settings
 _MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
 
 
-def load_settings(directory: Path | None = None) -> Settings:
+def load_settings(directory: Path | None = None, *, without: Collection[str] = ()) -> Settings:
     """The settings of this process; a `.env` file in `directory` counts below the environment.
 
     `OPENAI_API_KEY_FILE` and `PROXY_API_KEYS_FILE` name files that hold the
-    value, as secrets are mounted. Raises InvalidSettings with every problem.
+    value, as secrets are mounted. Variables named in `without` count as unset.
+    Raises InvalidSettings with every problem.
     """
     environment = {**_dotenv(directory or Path.cwd()), **os.environ}
+    environment = {name: value for name, value in environment.items() if name not in without}
     problems = [*_read_secret_files(environment), *compression_problems(environment)]
     try:
         settings = Settings.from_env(environment)

@@ -132,7 +132,7 @@ class _TooLong(ValueError):
     """A text is longer than the policy takes on."""
 
 
-_BODY_REASONS: Mapping[type[Exception], BodySkipReason] = {
+BODY_REASONS: Mapping[type[Exception], BodySkipReason] = {
     NotJson: "not_json",
     TooDeep: "too_deep",
     DuplicateKey: "duplicate_keys",
@@ -141,6 +141,8 @@ _BODY_REASONS: Mapping[type[Exception], BodySkipReason] = {
     OtherEvent: "other_event",
     _Cancelled: "cancelled",
 }
+"""What may be found wrong with a body, and how the reason is called."""
+
 _TEXT_REASONS: Mapping[type[Exception], TextLeftReason] = {
     LoneSurrogate: "lone_surrogates",
     _TooLong: "too_long",
@@ -213,8 +215,8 @@ def _compress(
             return CompressedBody.untouched("no_text", body, request.model)
         work = _Work(body, endpoint, request.model, policy, tokenizer_for(request.model))
         return _compress_texts(request.places, work, is_cancelled)
-    except tuple(_BODY_REASONS) as error:
-        return CompressedBody.untouched(_BODY_REASONS[type(error)], body)
+    except tuple(BODY_REASONS) as error:
+        return CompressedBody.untouched(BODY_REASONS[type(error)], body)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # noqa: BLE001 a panic in a tokenizer's Rust is not an Exception

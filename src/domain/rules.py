@@ -115,9 +115,11 @@ class Instruction:
     @property
     def _how_much(self) -> str:
         if self.target_tokens is not None:
-            return f"fit it into {self.target_tokens} tokens"
+            return f"fit it into at most {self.target_tokens} tokens"
         if self.keep_ratio is None:
             return "keep as much as the settings say"
+        if not self.keep_ratio.compresses:
+            return "keep all of its tokens"
         return f"keep {float(self.keep_ratio.share):.4g} of its tokens"
 
 
