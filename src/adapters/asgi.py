@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from ..domain.ports import RawHeaders
 from ..domain.request_head import RequestHead
 
 Scope = MutableMapping[str, Any]
@@ -25,6 +26,13 @@ def request_head(scope: Scope) -> RequestHead:
         scope[_HEAD] = _read_head(scope)
     head: RequestHead = scope[_HEAD]
     return head
+
+
+def with_headers(scope: Scope, headers: RawHeaders) -> Scope:
+    """The scope of the same request with other header fields."""
+    changed = {**scope, "headers": headers}
+    changed.pop(_HEAD, None)
+    return changed
 
 
 def _read_head(scope: Scope) -> RequestHead:

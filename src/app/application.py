@@ -45,7 +45,10 @@ def create_app(container: Container | None = None) -> Application:
             raise SystemExit(str(invalid)) from None
     settings = container.settings()
     relay = asgi("/", is_mount=True, copy_scope=False)(
-        _by_kind(container.relay(), container.websocket_relay())
+        _by_kind(
+            container.spans().around(container.relay()),
+            container.spans().around(container.websocket_relay()),
+        )
     )
     application = Litestar(
         route_handlers=[

@@ -16,6 +16,7 @@ from ..adapters.metrics import Metrics
 from ..adapters.native_transport import NativeTransport
 from ..adapters.prometheus import PrometheusPage
 from ..adapters.relay import Relay, RelaySettings
+from ..adapters.request_spans import RequestSpans
 from ..adapters.stock_transport import httpx_transport
 from ..adapters.tokenizer import Vocabularies
 from ..adapters.traffic import Traffic
@@ -31,6 +32,7 @@ from ..domain.savings import Savings
 from .compression import control_limits, load_policy
 from .price_file import load_prices
 from .settings import Settings
+from .tracing import load_spans
 
 
 def _transport(settings: Settings, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
@@ -147,7 +149,8 @@ class Container(containers.DeclarativeContainer):
     prometheus_page: providers.Provider[PrometheusPage] = providers.Singleton(
         _prometheus_page, metrics, prices, traffic, log
     )
-    observers: providers.Provider[LogSink] = providers.Singleton(LogSinks, metrics, log)
+    spans: providers.Provider[RequestSpans] = providers.Singleton(load_spans)
+    observers: providers.Provider[LogSink] = providers.Singleton(LogSinks, metrics, log, spans)
     """All that hear of what was relayed, the log among them."""
     relay_settings: providers.Provider[RelaySettings] = providers.Singleton(
         _relay_settings, settings, policy
