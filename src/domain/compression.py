@@ -187,7 +187,10 @@ class _Draw:
         return first_link(self.tokenizer.name, self.strategy.name, self.salt)
 
     def order(self, block: Units, link: bytes) -> Sequence[int]:
-        return self.strategy.order(block, draws_of(link, len(block)))
+        order = self.strategy.order(block, draws_of(link, len(block)))
+        if len(order) != len(block):
+            raise ValueError("a strategy must order all units of a block")
+        return order
 
 
 def _cuts_of(

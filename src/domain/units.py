@@ -55,8 +55,13 @@ class Units:
         return [0, *accumulate(map(self.sizes.__getitem__, order))]
 
     def joined(self, starts: Sequence[int]) -> Self:
-        """Larger units, one from each index of `starts` up to the next."""
+        """Larger units, one from each index of `starts` up to the next.
+
+        Raises ValueError if some of the text would be in none of them.
+        """
         texts, sizes = self.texts, self.sizes
+        if not starts or starts[0] != 0:
+            raise ValueError("the first unit must begin with the text")
         if len(starts) == len(texts):
             return self
         ends = [*starts[1:], len(texts)]

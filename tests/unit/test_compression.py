@@ -44,6 +44,23 @@ def count(text: str, tokenizer: Tokenizer) -> int:
     return len(tokenizer.encode(text, disallowed_special=()))
 
 
+@frozen
+class FaultyStrategy:
+    """Leaves out the beginning, or orders too little, or what is not there, or nothing."""
+
+    starts_with: int = 0
+    orders: Sequence[int] | None = None
+    name: str = "faulty"
+
+    def starts(self, units: Units) -> Sequence[int]:
+        return range(self.starts_with, len(units))
+
+    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
+        if self.orders is None:
+            raise RuntimeError(units, draws)
+        return self.orders
+
+
 class TestTheResult:
     """It joins whole units of the original in their order, and its tokens are counted, not assumed."""
 
@@ -158,11 +175,22 @@ class TestLeavingATextAlone:
             "one two three", 0, 0, 0, HALF, "uniform", "tokenizer_failed"
         )
 
-    def test_a_strategy_that_fails_costs_nothing_but_the_compression(self) -> None:
-        compressed = compress_text("one two three", HALF, O200K, strategy=FailingStrategy())
+    @pytest.mark.parametrize(
+        "faulty",
+        [
+            FaultyStrategy(),
+            FaultyStrategy(starts_with=0, orders=[0]),
+            FaultyStrategy(starts_with=0, orders=[7, 8, 9]),
+            FaultyStrategy(starts_with=1, orders=[0, 1]),
+        ],
+    )
+    def test_a_faulty_strategy_costs_nothing_but_the_compression(
+        self, faulty: FaultyStrategy
+    ) -> None:
+        compressed = compress_text("one two three", HALF, O200K, strategy=faulty)
 
         assert compressed == CompressedText(
-            "one two three", 3, 3, 3, HALF, "failing", "strategy_failed"
+            "one two three", 3, 3, 3, HALF, "faulty", "strategy_failed"
         )
 
     def test_the_name_of_no_strategy_is_an_error_of_the_caller(self) -> None:
@@ -187,14 +215,3 @@ class FailingTokenizer:
 
     def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
         raise AssertionError(tokens)
-
-
-@frozen
-class FailingStrategy:
-    name: str = "failing"
-
-    def starts(self, units: Units) -> Sequence[int]:
-        return range(len(units))
-
-    def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
-        raise RuntimeError(units, draws)
