@@ -3,7 +3,7 @@
 >>> from openai_proxy.adapters import tokenizer_for
 >>> report = evaluate(["Ada met 25 engineers in Bern."], ["0.5"], ["weighted"], tokenizer_for(""))
 >>> [(row.method, row.tally.tokens_before, row.tally.tokens_billed) for row in report.rows[:2]]
-[('original', 9, 9), ('weighted', 9, 5)]
+[('original', 8, 8), ('weighted', 8, 4)]
 """
 
 from collections.abc import Iterable, Sequence
