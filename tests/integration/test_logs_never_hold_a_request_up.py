@@ -46,7 +46,7 @@ def _fifo_whose_reader_is_stuck(path: Path, until: ExitStack) -> None:
     until.callback(os.close, os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 
-PLACES = {
+PLACES: dict[str, tuple[tuple[str, ...], Obstruct, dict[str, str]]] = {
     "files on a full disk": (FILES, _full_disk, LOCAL),
     "directories in the way of files": (FILES, _directory_in_the_way, LOCAL),
     "files that are FIFOs without a reader": (FILES, _fifo_that_nobody_reads, LOCAL),
@@ -59,12 +59,12 @@ PLACES = {
 }
 
 
-@pytest.fixture(params=PLACES.values(), ids=PLACES)
+@pytest.fixture(params=PLACES)
 def obstructed(
     request: pytest.FixtureRequest, upstream: ScriptedUpstream, tmp_path: Path
 ) -> Iterator[RunningProxy]:
     """A proxy that compresses, with something wrong where its logs go."""
-    names, obstruct, settings = request.param
+    names, obstruct, settings = PLACES[request.param]
     settings = {"UPSTREAM_BASE_URL": upstream.url, "COMPRESSION_RATIO": "2", **settings}
     with ExitStack() as until:
         for name in names:
