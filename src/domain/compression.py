@@ -84,7 +84,7 @@ class CompressedText:
     skipped: str | None = None
     """Why the text is the original, unchanged; None if it is not."""
     tokens_unmet: int = 0
-    """How many tokens more than wanted had to stay because they are protected."""
+    """How many tokens more than wanted had to stay: they are protected, or the last ones."""
     cuts: tuple[Cut, ...] = field(default=(), eq=False, repr=False)
     """What was kept of each block; none if the text is the original."""
 
