@@ -74,8 +74,9 @@ def parse_rules(
 
 
 def _tables(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    tables = _listed(document.get("rule", []))
-    return [cast("dict[str, Any]", table) for table in tables if isinstance(table, dict)]
+    tables = document.get("rule")
+    listed = cast("list[object]", tables) if isinstance(tables, list) else []
+    return [cast("dict[str, Any]", table) for table in listed if isinstance(table, dict)]
 
 
 def _problems_outside(document: Mapping[str, Any], lines: TomlLines) -> Iterator[tuple[int, str]]:

@@ -48,6 +48,8 @@ class TomlLines:
         keys: dict[tuple[int, str], int] = {}
         for line, statement in _statements(text):
             begun: list[Any] | dict[str, Any] | None = statement.get(array)
+            if begun is not None:
+                keys.setdefault((-1, array), line)
             if isinstance(begun, list):
                 tables += [line] * len(begun)
                 continue
