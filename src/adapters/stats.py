@@ -21,7 +21,7 @@ def stats(metrics: Metrics, prices: PriceList | None, *, in_flight: int) -> dict
         "since": timestamp(metrics.since),
         "requests": {"ended": metrics.requests, "in_flight": in_flight},
         "estimated": _estimate(metrics.savings.estimate),
-        "billed": _billed(sum((account.billed for account in models.values()), Bill())),
+        "billed": _billed(metrics.savings.billed),
         "models": {model: _account(account) for model, account in models.items()},
         "money": None if money is None else _money(money),
         "verdict": _NO_PRICES if money is None else verdict(money),

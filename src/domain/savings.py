@@ -18,8 +18,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
+from typing import Self
 
-from attrs import frozen, mutable
+from attrs import field, frozen, mutable
 
 from .body_compression import CompressedBody, TextInBody
 from .endpoints import OTHER
@@ -70,9 +71,9 @@ class Cost:
         )
 
 
-@frozen
+@mutable
 class Bill:
-    """Tokens, by what they cost."""
+    """Tokens, by what they cost; a sum that every answer is added to."""
 
     uncached_input: int = 0
     cached_input: int = 0
@@ -86,18 +87,12 @@ class Bill:
             usage.fresh_tokens, usage.cached_tokens, usage.cache_write_tokens, usage.output_tokens
         )
 
-    def __add__(self, other: "Bill") -> "Bill":
-        return Bill(
-            self.uncached_input + other.uncached_input,
-            self.cached_input + other.cached_input,
-            self.cache_write + other.cache_write,
-            self.output + other.output,
-        )
-
-    @property
-    def input(self) -> int:
-        """All input, whatever it costs."""
-        return self.uncached_input + self.cached_input + self.cache_write
+    def __iadd__(self, other: "Bill") -> Self:
+        self.uncached_input += other.uncached_input
+        self.cached_input += other.cached_input
+        self.cache_write += other.cache_write
+        self.output += other.output
+        return self
 
     def at(self, prices: Prices) -> Cost:
         """What these tokens cost."""
@@ -114,8 +109,8 @@ class Account:
     """Sums over the answers of a model."""
 
     answers: int = 0
-    billed: Bill = Bill()
-    without_compression: Bill = Bill()
+    billed: Bill = field(factory=Bill)
+    without_compression: Bill = field(factory=Bill)
 
 
 @mutable
@@ -125,6 +120,8 @@ class Estimate:
     requests: int = 0
     tokens_before: int = 0
     tokens_after: int = 0
+    shadow_tokens_saved: int = 0
+    """What would have been saved, had what was only tried been sent."""
     answers_without_usage: int = 0
     """Answers that do not say what was billed, such as streams not asked to."""
 
@@ -151,6 +148,14 @@ class Savings:
         self.estimate = Estimate()
         self.models: dict[str, Account] = {}
         self._recent = RecentTexts()
+
+    @property
+    def billed(self) -> Bill:
+        """What all answers were billed for."""
+        total = Bill()
+        for account in self.models.values():
+            total += account.billed
+        return total
 
     def add(self, request: RelayedRequest) -> None:
         """Take a request that has ended into account, if it was answered and so billed."""
@@ -182,10 +187,13 @@ class Savings:
         )
 
     def _estimate(self, compressed: CompressedBody, *, has_usage: bool) -> None:
-        self.estimate.requests += 1
-        self.estimate.tokens_before += compressed.tokens_before
-        self.estimate.tokens_after += compressed.tokens_before - tokens_saved(compressed)
-        self.estimate.answers_without_usage += not has_usage
+        estimate, before = self.estimate, compressed.tokens_before
+        estimate.requests += 1
+        estimate.tokens_before += before
+        estimate.tokens_after += before - tokens_saved(compressed)
+        if compressed.status == "shadow":
+            estimate.shadow_tokens_saved += before - compressed.tokens_billed
+        estimate.answers_without_usage += not has_usage
 
     def _bill(self, usage: Usage, compressed: CompressedBody | None, repeated: int) -> None:
         model = usage.model or (compressed.model if compressed else "")

@@ -171,6 +171,7 @@ class TestAKnownConversation:
             "tokens_before": before,
             "tokens_after": after,
             "tokens_saved": before - after,
+            "shadow_tokens_saved": 0,
             "answers_without_usage": 0,
         }
 

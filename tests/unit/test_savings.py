@@ -16,6 +16,7 @@ from openai_proxy.domain.savings import (
     MOST_MODELS,
     Bill,
     Cost,
+    Estimate,
     RecentTexts,
     Savings,
     tokens_saved,
@@ -96,11 +97,16 @@ class TestAKnownConversation:
     def test_without_compression_repeated_turns_would_have_come_from_the_cache(self) -> None:
         supposed = savings_of(*self.TURNS).models[MODEL].without_compression
 
-        # 2010; of 4120, half repeats: 2048; of 6330, two thirds: 4220, of which 4096 are cached.
-        first, second = Bill(2010, 0, 0, 100), Bill(2072, 2048, 0, 200)
-        # Of what is not cached, 1024 in 1282 tokens were written to the cache.
-        third = Bill(2234 - 1784, 4096, 1784, 300)
-        assert supposed == first + second + third
+        # The turns had 2010, 4120 and 6330 tokens; half of the second is a repetition and
+        # two thirds of the third, of which the cache takes 2048 and 4096. Of what is left
+        # of the third, as large a share was written to the cache as of what was sent.
+        written = (6330 - 4096) * 1024 // (3330 - 2048)
+        assert supposed == Bill(
+            uncached_input=2010 + (4120 - 2048) + (6330 - 4096 - written),
+            cached_input=2048 + 4096,
+            cache_write=written,
+            output=100 + 200 + 300,
+        )
 
     def test_the_money_is_right_to_four_decimals(self) -> None:
         money = savings_of(*self.TURNS).money(PRICE_LIST)
@@ -157,6 +163,19 @@ class TestWhoseTheSavingIs:
         usage = Usage(MODEL, 5000)
 
         assert saved_by(answered(usage, compressed), answered(usage, compressed)) == 0
+
+    def test_what_a_shadow_would_have_saved_is_told_apart(self) -> None:
+        shadow = a_compression(a_text("x", tokens_before=50, tokens_billed=20), is_shadow=True)
+
+        estimate = savings_of(answered(None, shadow)).estimate
+
+        assert estimate == Estimate(
+            requests=1,
+            tokens_before=50,
+            tokens_after=50,
+            shadow_tokens_saved=30,
+            answers_without_usage=1,
+        )
 
     @pytest.mark.parametrize("status", [None, 101, 400, 429, 502])
     def test_only_an_answer_saves_anything(self, status: int | None) -> None:
