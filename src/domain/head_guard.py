@@ -17,7 +17,8 @@ MAX_FIELDS = 100
 MAX_TARGET_BYTES = 16 * KIB
 
 _DIGITS = re.compile(rb"[0-9]{1,19}")
-_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00\r\n]")
+# RFC 9110 section 5.5; not every parser refuses them.
+_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
 
 
@@ -45,8 +46,8 @@ def _check_size(headers: RawHeaders) -> None:
         raise RequestTooLarge(
             f"The header fields are longer than {MAX_HEAD_BYTES} bytes.", status=431
         )
-    if _FORBIDDEN_IN_VALUE.search(values):
-        raise BadRequest("A header field holds NUL, CR or LF.")
+    if _CONTROL_CHARACTER.search(values):
+        raise BadRequest("A header field holds NUL, CR, LF or another control character.")
 
 
 def _check_host(hosts: list[bytes]) -> None:

@@ -17,6 +17,10 @@ def request(*fields: Field, **others: object) -> RequestHead:
     return RequestHead(**{**head, "headers": fields, **others})  # type: ignore[arg-type]
 
 
+CONTROL_CHARACTERS = [*(code for code in range(0x20) if code != 0x09), 0x7F]
+ALLOWED_IN_VALUE = [code for code in range(0x100) if code not in CONTROL_CHARACTERS]
+
+
 class TestSoundHeads:
     @given(st.integers(0, 10**19 - 1))
     def test_one_length_is_sound(self, length: int) -> None:
@@ -26,7 +30,7 @@ class TestSoundHeads:
     def test_chunks_are_sound_in_any_case(self, version: str) -> None:
         check_head(request(HOST, (b"transfer-encoding", b"Chunked"), http_version=version))
 
-    @given(st.binary(max_size=200).filter(lambda value: not set(value) & set(b"\0\r\n")))
+    @given(st.lists(st.sampled_from(ALLOWED_IN_VALUE), max_size=200).map(bytes))
     def test_any_other_byte_may_stand_in_a_value(self, value: bytes) -> None:
         check_head(request(HOST, (b"x-bytes", value)))
 
@@ -78,12 +82,12 @@ class TestOtherUnsoundHeads:
         with pytest.raises(BadRequest, match="Host"):
             check_head(request(*[(b"host", host) for host in hosts]))
 
-    @given(st.binary(), st.sampled_from([b"\0", b"\r", b"\n"]), st.binary())
-    def test_nul_cr_and_lf_are_refused_in_a_value(
-        self, before: bytes, forbidden: bytes, after: bytes
+    @given(st.binary(), st.sampled_from(CONTROL_CHARACTERS), st.binary())
+    def test_control_characters_are_refused_in_a_value(
+        self, before: bytes, forbidden: int, after: bytes
     ) -> None:
-        with pytest.raises(BadRequest, match="NUL, CR or LF"):
-            check_head(request(HOST, (b"x", before + forbidden + after)))
+        with pytest.raises(BadRequest, match="control character"):
+            check_head(request(HOST, (b"x", before + bytes([forbidden]) + after)))
 
 
 class TestLimits:
