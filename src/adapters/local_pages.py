@@ -93,10 +93,10 @@ def only_for(access: AccessPolicy) -> PageGuard:
 
 def is_local_path(raw_path: bytes) -> bool:
     """Whether a path is the proxy's own, so that it never goes upstream."""
-    return raw_path.startswith(b"/_proxy/") or raw_path == b"/_proxy"
+    return raw_path.startswith(b"/_proxy/") or raw_path in (b"/_proxy", b"/health")
 
 
-async def no_such_page(scope: Scope, _: Receive, send: Send) -> None:
+async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's)
     """The raw ASGI application that answers whatever is asked for below `/_proxy/` in vain."""
     error = BadRequest("The proxy has no such page.")
     error.status = 404

@@ -1,4 +1,4 @@
-"""The Litestar application: the relay mounted at the root, the proxy's own pages beside it."""
+"""The whole service: Litestar for the proxy's own pages, the relay for everything else."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -43,17 +43,33 @@ def create_app(container: Container | None = None) -> Application:
             container = Container(settings=load_settings())
         except InvalidSettings as invalid:
             raise SystemExit(str(invalid)) from None
-    settings = container.settings()
-    relay = asgi("/", is_mount=True, copy_scope=False)(
-        _by_kind(
+    return Guard(
+        _by_path(
+            _pages(container),
             container.spans().around(container.relay()),
             container.spans().around(container.websocket_relay()),
         )
     )
+
+
+def _by_path(pages: Application, requests: Application, websockets: Application) -> Application:
+    # Mounted in Litestar, the relay would cost every request about a tenth more.
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or is_local_path(scope["raw_path"]):
+            await pages(scope, receive, send)
+        elif scope["type"] == "http":
+            await requests(scope, receive, send)
+        else:
+            await websockets(scope, receive, send)
+
+    return application
+
+
+def _pages(container: Container) -> Application:
     application = Litestar(
         route_handlers=[
-            relay,
-            health_page(settings.upstream_base_url),
+            asgi("/", is_mount=True)(no_such_page),
+            health_page(container.settings().upstream_base_url),
             ready_page(lambda: _is_ready(container)),
             *_pages_for_few(container),
         ],
@@ -63,7 +79,7 @@ def create_app(container: Container | None = None) -> Application:
         logging_config=None,
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
-    return Guard(cast("Application", application))
+    return cast("Application", application)
 
 
 def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
@@ -88,18 +104,6 @@ def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
 
 def _is_ready(container: Container) -> bool:
     return container.compression().is_warm and not container.traffic().is_draining
-
-
-def _by_kind(requests: Application, websockets: Application) -> Application:
-    async def relay(scope: Scope, receive: Receive, send: Send) -> None:
-        if is_local_path(scope["raw_path"]):
-            await no_such_page(scope, receive, send)
-        elif scope["type"] == "http":
-            await requests(scope, receive, send)
-        else:
-            await websockets(scope, receive, send)
-
-    return relay
 
 
 @asynccontextmanager
