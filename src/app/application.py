@@ -68,7 +68,7 @@ def _by_path(pages: Application, requests: Application, websockets: Application)
 def _pages(container: Container) -> Application:
     application = Litestar(
         route_handlers=[
-            asgi("/", is_mount=True)(no_such_page),
+            asgi("/", is_mount=True, copy_scope=False)(no_such_page),
             health_page(container.settings().upstream_base_url),
             ready_page(lambda: _is_ready(container)),
             *_pages_for_few(container),
