@@ -45,6 +45,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more, and say so to the request that is under way."""
         self._head_has_ended()
+        # After a reset uvicorn lets it run out, and all that belongs to the connection with it.
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
         if self._client_left is not None:
             self._client_left()

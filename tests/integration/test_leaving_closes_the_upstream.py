@@ -1,6 +1,7 @@
 """A client that goes away ends its upstream request at once, whatever was going on."""
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -156,6 +157,23 @@ def test_2400_random_departures_leave_nothing_behind(
 
     _ask_models(proxy, 50)
     assert proxy.open_descriptors() <= before + 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_client_that_resets_after_its_answer_is_forgotten_at_once(proxy: RunningProxy) -> None:
+    _reset_after_answers(proxy, 300)
+    before = proxy.resident_bytes()
+
+    _reset_after_answers(proxy, 3000)
+
+    assert proxy.resident_bytes() - before < 5 * 1024 * 1024
+
+
+def _reset_after_answers(proxy: RunningProxy, times: int) -> None:
+    for _ in range(times):
+        with connected(proxy.address) as client:
+            client.ask(b"GET", b"/v1/models")
+            client.reset()
 
 
 def _leave_at_random(proxy: RunningProxy, seed: int, times: int) -> None:
