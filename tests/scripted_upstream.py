@@ -238,6 +238,8 @@ class ScriptedUpstream:
         self.port = cast("int", server.sockets[0].getsockname()[1])
         self._listening.set()
         self._loop.run_forever()
+        # A server that closes while it accepts a connection forgets to close that one.
+        self._loop.run_until_complete(asyncio.sleep(0.002))
         server.close()
         self._loop.run_until_complete(self._abort_conversations())
         self._loop.close()
