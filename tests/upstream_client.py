@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ import uvloop
 from openai_proxy.adapters.native_transport import NativeTransport
 from openai_proxy.adapters.stock_transport import httpx_transport
 from openai_proxy.adapters.upstream import HttpxUpstream
+from openai_proxy.adapters.upstream_tls import upstream_ssl_context
 from openai_proxy.domain.ports import RawHeaders, UpstreamRequest
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -32,8 +35,14 @@ def on_loop(name: str) -> Run:
 def transport(name: str, base_url: str, **limits: Any) -> httpx.AsyncBaseTransport:
     bounds = httpx.Limits(keepalive_expiry=30, **limits)
     if name == "native":
-        return NativeTransport(limits=bounds)
-    return httpx_transport(base_url, bounds)
+        return NativeTransport(_public_authorities(name), bounds)
+    return httpx_transport(base_url, _public_authorities(name), bounds)
+
+
+@cache
+def _public_authorities(_: str) -> ssl.SSLContext:
+    """One context for each transport, since reading certificates takes 50 ms and httpcore sets ALPN."""
+    return upstream_ssl_context()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ the same read are taken for the next one.
 
 import asyncio
 import importlib.util
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -21,6 +22,7 @@ import httpx
 
 from .native_transport import DEFAULT_LIMITS
 from .raw_request import RawRequest
+from .upstream_tls import upstream_ssl_context
 
 _INTERRUPTIBLE_STEPS = frozenset(
     {
@@ -32,13 +34,18 @@ _INTERRUPTIBLE_STEPS = frozenset(
 )
 
 
-def httpx_transport(base_url: str, limits: httpx.Limits = DEFAULT_LIMITS) -> "StockTransport":
+def httpx_transport(
+    base_url: str,
+    ssl_context: ssl.SSLContext | None = None,
+    limits: httpx.Limits = DEFAULT_LIMITS,
+) -> "StockTransport":
     """The stock transport, by way of the proxy that the environment names for `base_url`.
 
     It speaks HTTP/2 to an upstream that does, if the package h2 is installed.
     """
     return StockTransport(
         httpx.AsyncHTTPTransport(
+            verify=ssl_context or upstream_ssl_context(),
             limits=limits,
             proxy=_outgoing_proxy(httpx.URL(base_url)),
             http2=importlib.util.find_spec("h2") is not None,
