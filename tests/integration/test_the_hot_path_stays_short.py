@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 import uvicorn
+from tests.raw_client import RawClient, connected
+from tests.scripted_upstream import ScriptedUpstream, chunk, end_of_chunks, head, pause, receive
+
 from openai_proxy.app import create_app
 from openai_proxy.app.container import Container
 from openai_proxy.app.server import server_options
 from openai_proxy.app.settings import Settings
-from tests.raw_client import RawClient, connected
-from tests.scripted_upstream import ScriptedUpstream, chunk, end_of_chunks, head, pause, receive
 
 FIELDS = [(b"x-field-%d" % number, b"value") for number in range(10)]
 BODY = b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}'
