@@ -22,7 +22,7 @@ _TAIL_BYTES = 64 * _KIB
 _MOST_ENCODED_BYTES = 256 * _KIB
 _MOST_DECODED_BYTES = 4096 * _KIB
 _DECODED_AT_A_TIME = 64 * _KIB
-_LONGEST_USAGE = 4 * _KIB
+_LONGEST_USAGE = 2 * _KIB
 _MOST_CANDIDATES = 64
 """Events before the last carry `"usage":null` each; few of them need to be looked at."""
 _MOST_TOKENS = 10**12
@@ -30,7 +30,7 @@ _MOST_TOKENS = 10**12
 # Inside a JSON string every quote has a backslash before it, so without one this is a key.
 _KEY = b'"usage"'
 _USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
-_MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,128})"')
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,128})"')
 # One object may go over several lines of one event (HTML Living Standard section 9.2.6).
 _EVENT_LINE_BREAK = re.compile(rb"(?:\r\n|\r|\n)data: ?")
 _ZLIB_HEADER_FIRST_BYTES = (0x08, 0x18, 0x28, 0x38, 0x48, 0x58, 0x68, 0x78)
@@ -102,12 +102,11 @@ class _Ends:
             del self._tail[:-_TAIL_BYTES]
 
     def usage(self) -> Usage | None:
-        tail = bytes(self._tail[-_TAIL_BYTES:])
-        head = bytes(self._head)
-        counts = _usage_object(tail) or _usage_object(head)
+        tail = self._tail[-_TAIL_BYTES:]
+        counts = _usage_object(tail) or _usage_object(self._head)
         if counts is None:
             return None
-        model = _MODEL.search(head) or _MODEL.search(tail)
+        model = _MODEL.search(self._head) or _MODEL.search(tail)
         return _usage(model[1].decode("utf-8", "replace") if model else "", counts)
 
 
@@ -171,10 +170,12 @@ def _zlib_window(data: bytes, encoding: bytes) -> int | None:
     return None
 
 
-def _usage_object(excerpt: bytes) -> Mapping[str, Any] | None:
+def _usage_object(excerpt: bytearray) -> Mapping[str, Any] | None:
     """The last `usage` that holds counts; a stream may report them more than once."""
     for start in _usage_values(excerpt):
-        window = _EVENT_LINE_BREAK.sub(b"\n", excerpt[start : start + _LONGEST_USAGE])
+        window = bytes(excerpt[start : start + _LONGEST_USAGE])
+        if b"data:" in window:
+            window = _EVENT_LINE_BREAK.sub(b"\n", window)
         try:
             found, _ = _JSON.raw_decode(window.decode("latin-1"))
         except (ValueError, RecursionError):
@@ -184,7 +185,7 @@ def _usage_object(excerpt: bytes) -> Mapping[str, Any] | None:
     return None
 
 
-def _usage_values(excerpt: bytes) -> Iterator[int]:
+def _usage_values(excerpt: bytearray) -> Iterator[int]:
     """Where objects under the key `usage` begin, the last first."""
     end = len(excerpt)
     for _ in range(_MOST_CANDIDATES):
