@@ -76,6 +76,16 @@ def compress_page(
     return page
 
 
+def docs_page(document: dict[str, Any], guard: PageGuard) -> HTTPRouteHandler:
+    """`/_proxy/docs`: these pages, described for programs."""
+
+    @get("/_proxy/docs", sync_to_thread=False, guards=[guard])
+    def page() -> dict[str, Any]:
+        return document
+
+    return page
+
+
 def only_for(access: AccessPolicy) -> PageGuard:
     """Keeps the pages it guards from whoever may not see them."""
 

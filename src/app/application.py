@@ -15,6 +15,7 @@ from ..adapters.local_pages import (
     answer_framework_error,
     answer_own_error,
     compress_page,
+    docs_page,
     health_page,
     is_local_path,
     metrics_page,
@@ -23,6 +24,7 @@ from ..adapters.local_pages import (
     ready_page,
     stats_page,
 )
+from ..adapters.openapi import openapi_document
 from ..adapters.prometheus import CONTENT_TYPE
 from ..adapters.stats import stats
 from ..domain.errors import ProxyError
@@ -89,6 +91,7 @@ def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
         stats_page(lambda: stats(metrics, prices, in_flight=traffic.in_flight), guard),
         metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
         _compress_page(container, guard),
+        docs_page(openapi_document(), guard),
     ]
 
 
