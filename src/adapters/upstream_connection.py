@@ -77,18 +77,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.writelines(parts)
 
     async def drain(self, write_timeout: float | None) -> None:
-        """Wait until there is room to write, for as long as bytes keep leaving."""
-        while self.is_writing_paused and not self.is_closed:
-            unsent = self._transport.get_write_buffer_size()
-            self._writer = self._loop.create_future()
-            try:
-                async with asyncio.timeout(write_timeout):
-                    await self._writer
-            except TimeoutError:
-                if self._transport.get_write_buffer_size() >= unsent:
-                    raise httpx.WriteTimeout("the request was not taken in time") from None
-            finally:
-                self._writer = None
+        """Wait until there is room to write, or no use in it any more."""
+        if not self.is_writing_paused or self.is_closed:
+            return
+        self._writer = self._loop.create_future()
+        try:
+            async with asyncio.timeout(write_timeout):
+                await self._writer
+        except TimeoutError:
+            raise httpx.WriteTimeout("the request was not taken in time") from None
+        finally:
+            self._writer = None
 
     def sent(self) -> None:
         """Take note that the request has left; from now on the answer may be late."""
