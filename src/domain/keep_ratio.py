@@ -54,7 +54,7 @@ class KeepRatio:
     @property
     def compresses(self) -> bool:
         """Whether anything is to be removed at all."""
-        return self.share < 1
+        return self.share != 1
 
     @classmethod
     def from_compression_ratio(cls, value: Number, names: RatioNames = SETTING_NAMES) -> Self:

@@ -103,6 +103,8 @@ class CompressionPolicy:
         )
 
     def _may_shrink(self, instruction: Instruction) -> bool:
-        treatment = self.treatment(instruction)
-        fits = treatment.target_tokens is not None
-        return instruction.compress and (fits or treatment.keep_ratio.compresses)
+        asked = self.overrides.keep_ratio
+        if asked is None and instruction.target_tokens is not None:
+            return instruction.compress
+        keep_ratio = asked or instruction.keep_ratio or self.keep_ratio
+        return instruction.compress and keep_ratio.compresses
