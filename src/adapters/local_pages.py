@@ -103,7 +103,7 @@ def only_for(access: AccessPolicy) -> PageGuard:
 
 def is_local_path(raw_path: bytes) -> bool:
     """Whether a path is the proxy's own, so that it never goes upstream."""
-    return raw_path.startswith(b"/_proxy/") or raw_path in (b"/_proxy", b"/health")
+    return raw_path.startswith(b"/_proxy/") or raw_path == b"/_proxy"
 
 
 async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's)

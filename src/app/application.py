@@ -1,4 +1,4 @@
-"""The whole service: Litestar for the proxy's own pages, the relay for everything else."""
+"""The Litestar application: the relay mounted at the root, the proxy's own pages beside it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -45,32 +45,15 @@ def create_app(container: Container | None = None) -> Application:
             container = Container(settings=load_settings())
         except InvalidSettings as invalid:
             raise SystemExit(str(invalid)) from None
-    return Guard(
-        _by_path(
-            _pages(container),
+    relay = asgi("/", is_mount=True, copy_scope=False)(
+        _by_kind(
             container.spans().around(container.relay()),
             container.spans().around(container.websocket_relay()),
         )
     )
-
-
-def _by_path(pages: Application, requests: Application, websockets: Application) -> Application:
-    # Mounted in Litestar, the relay would cost every request about a tenth more.
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or is_local_path(scope["raw_path"]):
-            await pages(scope, receive, send)
-        elif scope["type"] == "http":
-            await requests(scope, receive, send)
-        else:
-            await websockets(scope, receive, send)
-
-    return application
-
-
-def _pages(container: Container) -> Application:
     application = Litestar(
         route_handlers=[
-            asgi("/", is_mount=True, copy_scope=False)(no_such_page),
+            relay,
             health_page(container.settings().upstream_base_url),
             ready_page(lambda: _is_ready(container)),
             *_pages_for_few(container),
@@ -81,7 +64,7 @@ def _pages(container: Container) -> Application:
         logging_config=None,
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
-    return cast("Application", application)
+    return Guard(cast("Application", application))
 
 
 def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
@@ -91,7 +74,7 @@ def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
         stats_page(lambda: stats(metrics, prices, in_flight=traffic.in_flight), guard),
         metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
         _compress_page(container, guard),
-        docs_page(openapi_document(), guard),
+        docs_page(openapi_document(strategies_of(container.policy())), guard),
     ]
 
 
@@ -107,6 +90,18 @@ def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
 
 def _is_ready(container: Container) -> bool:
     return container.compression().is_warm and not container.traffic().is_draining
+
+
+def _by_kind(requests: Application, websockets: Application) -> Application:
+    async def relay(scope: Scope, receive: Receive, send: Send) -> None:
+        if is_local_path(scope["raw_path"]):
+            await no_such_page(scope, receive, send)
+        elif scope["type"] == "http":
+            await requests(scope, receive, send)
+        else:
+            await websockets(scope, receive, send)
+
+    return relay
 
 
 @asynccontextmanager
