@@ -3,6 +3,7 @@
 Written by hand: the API itself is relayed and is OpenAI's to describe.
 """
 
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -12,8 +13,8 @@ from ..domain.protections import PROTECTIONS
 Schema = dict[str, Any]
 
 
-def openapi_document() -> dict[str, Any]:
-    """The document."""
+def openapi_document(strategies: Collection[str]) -> dict[str, Any]:
+    """The document, for a proxy that knows these strategies."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -36,7 +37,7 @@ def openapi_document() -> dict[str, Any]:
             "/_proxy/metrics": {
                 "get": _for_few("Metrics", {"200": _text("For Prometheus to collect")})
             },
-            "/_proxy/compress": {"post": _compress()},
+            "/_proxy/compress": {"post": _compress(strategies)},
             "/_proxy/docs": {
                 "get": _for_few("This document", {"200": _json("OpenAPI 3.1", _OBJECT)})
             },
@@ -70,7 +71,7 @@ def _for_few(summary: str, answers: dict[str, Any]) -> Schema:
     }
 
 
-def _compress() -> Schema:
+def _compress(strategies: Collection[str]) -> Schema:
     described = _for_few(
         "What would become of a text or of a request; nothing is sent or logged",
         {
@@ -79,15 +80,15 @@ def _compress() -> Schema:
             "413": _refusal("Beyond COMPRESSION_MAX_BODY_BYTES"),
         },
     )
-    asked = {"required": True, "content": {"application/json": {"schema": _question()}}}
+    asked = {"required": True, "content": {"application/json": {"schema": _question(strategies)}}}
     return {**described, "requestBody": asked}
 
 
-def _question() -> Schema:
+def _question(strategies: Collection[str]) -> Schema:
     shared: dict[str, Schema] = {
         "compression_ratio": {**_RATIO, "minimum": 1},
         "tokens_to_keep_ratio": {**_RATIO, "exclusiveMinimum": 0, "maximum": 1},
-        "strategy": {"type": ["string", "null"]},
+        "strategy": {"enum": [None, *strategies]},
         "protect": {"type": ["array", "null"], "items": {"enum": sorted(PROTECTIONS)}},
     }
     about_text = {"text": _TEXT, "model": _TEXT}

@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 WORKERS = 8
 ROUND_SECONDS = 5
 SHARE_OF_DEPARTURES = 0.3
-GROWTH_CEILING = 32 * MIB
+GROWTH_CEILING = 16 * MIB
 DESCRIPTORS_CEILING = 40
 TEXT = "One, two, three, four, five, once I caught a fish alive. " * 20
 
