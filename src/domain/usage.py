@@ -172,48 +172,50 @@ def _zlib_window(data: bytes, encoding: bytes) -> int | None:
 
 def _usage_object(excerpt: bytearray) -> Mapping[str, Any] | None:
     """The last `usage` that holds counts; a stream may report them more than once."""
-    for start in _usage_values(excerpt):
-        window = bytes(excerpt[start : start + _LONGEST_USAGE])
-        if b"data:" in window:
-            window = _EVENT_LINE_BREAK.sub(b"\n", window)
-        try:
-            found, _ = _JSON.raw_decode(window.decode("latin-1"))
-        except (ValueError, RecursionError):
-            continue
-        if _input_tokens(found) is not None:
-            return cast("Mapping[str, Any]", found)
-    return None
-
-
-def _usage_values(excerpt: bytearray) -> Iterator[int]:
-    """Where objects under the key `usage` begin, the last first."""
     end = len(excerpt)
     for _ in range(_MOST_CANDIDATES):
         end = excerpt.rfind(_KEY, 0, end)
         if end < 0:
-            return
-        if value := _USAGE.match(excerpt, end):
-            yield value.end()
+            return None
+        value = _USAGE.match(excerpt, end)
+        found = None if value is None else _object_at(excerpt, value.end())
+        if found is not None and _input_tokens(found) is not None:
+            return found
+    return None
+
+
+def _object_at(excerpt: bytearray, start: int) -> Mapping[str, Any] | None:
+    window = bytes(excerpt[start : start + _LONGEST_USAGE])
+    if b"data:" in window:
+        window = _EVENT_LINE_BREAK.sub(b"\n", window)
+    try:
+        found: dict[str, Any] = _JSON.raw_decode(window.decode("latin-1"))[0]
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def _usage(model: str, counts: Mapping[str, Any]) -> Usage:
     total = _input_tokens(counts) or 0
-    details = counts.get("prompt_tokens_details") or counts.get("input_tokens_details")
+    details = _details(counts)
     cached = min(total, _count(details, "cached_tokens") or 0)
     written = min(total - cached, _count(details, "cache_write_tokens") or 0)
     output = _count(counts, "completion_tokens") or _count(counts, "output_tokens") or 0
     return Usage(model, total, cached, written, output)
 
 
-def _input_tokens(counts: Any) -> int | None:
+def _input_tokens(counts: Mapping[str, Any]) -> int | None:
     """What chat completions and the Responses API call by different names."""
     prompt = _count(counts, "prompt_tokens")
     return _count(counts, "input_tokens") if prompt is None else prompt
 
 
-def _count(counts: Any, name: str) -> int | None:
-    if not isinstance(counts, dict):
-        return None
-    value = cast("dict[str, Any]", counts).get(name)
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
-    return value if is_count else None
+def _details(counts: Mapping[str, Any]) -> Mapping[str, Any]:
+    details: Any = counts.get("prompt_tokens_details") or counts.get("input_tokens_details")
+    return cast("Mapping[str, Any]", details) if isinstance(details, dict) else {}
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int | None:
+    value = counts.get(name)
+    # Exactly so: True is an int as well.
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
