@@ -40,10 +40,12 @@ class BatchMeasurer:
 def measure_in_batches(
     conversations: Iterable[Conversation],
     measurer: BatchMeasurer,
+    *,
     processes: int | None = None,
+    batch_characters: int = BATCH_CHARACTERS,
 ) -> Iterator[tuple[Batch, Totals]]:
     """The conversations in batches, in order, each with what was measured of it."""
-    batches = _batches(conversations)
+    batches = _batches(conversations, batch_characters)
     first = [*islice(batches, FEWEST_BATCHES)]
     workers = (processes or os.cpu_count() or 1) if len(first) == FEWEST_BATCHES else 1
     batches = chain(first, batches)
@@ -79,13 +81,13 @@ def _finished(under_way: deque[tuple[Batch, "Future[Totals]"]]) -> tuple[Batch, 
     return batch, future.result()
 
 
-def _batches(conversations: Iterable[Conversation]) -> Iterator[Batch]:
+def _batches(conversations: Iterable[Conversation], most_characters: int) -> Iterator[Batch]:
     batch: list[Conversation] = []
     characters = 0
     for conversation in conversations:
         batch.append(conversation)
         characters += sum(len(text) for said in conversation.messages for text in said.texts)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= most_characters:
             yield batch
             batch, characters = [], 0
     if batch:

@@ -7,6 +7,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,7 @@ class TaskSweep:
     """The base URL of an API with chat completions, such as https://api.openai.com/v1."""
     model: str
     task_path: Path | None = None
-    """A directory with definitions of further tasks."""
+    """A directory with the definitions of the tasks, instead of the harness's own."""
     limit: int | None = None
     """How many questions of each task are asked; all of them by default."""
     model_options: Mapping[str, Any] = field(factory=dict[str, Any])
@@ -70,7 +71,6 @@ class TaskSweep:
     def _run(self, policy: Mapping[str, Any]) -> Any:
         # They are not there without the extra, and load for seconds with it.
         from lm_eval import simple_evaluate  # noqa: PLC0415
-        from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
         from .compressed_chat import MODEL_NAME  # noqa: PLC0415
 
@@ -82,7 +82,6 @@ class TaskSweep:
             **self.model_options,
             **policy,
         }
-        own_tasks = None if self.task_path is None else str(self.task_path)
         try:
             return simple_evaluate(
                 MODEL_NAME,
@@ -91,7 +90,7 @@ class TaskSweep:
                 limit=self.limit,
                 apply_chat_template=True,
                 log_samples=False,
-                task_manager=TaskManager(include_path=own_tasks),
+                task_manager=_task_manager(self.task_path),
             )
         except Exception as error:  # Tasks are programs, and endpoints fail in many ways.
             reason = next(iter(str(error).splitlines()), "")
@@ -101,6 +100,17 @@ class TaskSweep:
 def tasks_are_possible() -> bool:
     """Whether lm-eval is installed."""
     return find_spec("lm_eval") is not None
+
+
+@cache
+def _task_manager(task_path: Path | None) -> Any:
+    # The harness reads the definitions of all its tasks, which takes a minute.
+    from lm_eval.tasks import TaskManager  # noqa: PLC0415 - as above
+
+    return TaskManager(
+        include_path=None if task_path is None else str(task_path),
+        include_defaults=task_path is None,
+    )
 
 
 def _policy_of(trial: Trial) -> Mapping[str, Any]:

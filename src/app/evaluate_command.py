@@ -23,7 +23,11 @@ import click
 @click.option("--out", type=click.Path(path_type=Path), help="Where report.json and plots go.")
 @click.option("--resume", is_flag=True, help="Go on where an evaluation into --out was stopped.")
 @click.option("--tasks", help="Tasks of lm-evaluation-harness to measure accuracy on instead.")
-@click.option("--task-path", type=click.Path(path_type=Path), help="A directory of your own tasks.")
+@click.option(
+    "--task-path",
+    type=click.Path(path_type=Path),
+    help="A directory of tasks instead of lm-eval's own.",
+)
 @click.option("--endpoint", help="The base URL of the API that answers the tasks.")
 @click.option("--limit", type=click.IntRange(min=1), help="How many questions of each task to ask.")
 def evaluate(**options: Any) -> None:

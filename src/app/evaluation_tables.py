@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -11,16 +12,27 @@ from ..domain.similarity import Similarity
 from ..domain.survival import KINDS
 
 
+# Broken where they must be for a table to fit into 80 columns.
+_HEADINGS: Final = {
+    "numbers": "num-\nbers",
+    "names": "names",
+    "negations": "nega-\ntions",
+    "identifiers": "identi-\nfiers",
+    "content_words": "content\nwords",
+}
+
+
 def survival_table(report: Report) -> Table:
     """What survives of what there was, a row a trial."""
-    kinds = [kind.replace("_", " ") for kind in KINDS]
-    return _table(report, ["billed", *kinds, "worst quarter"], _survival)
+    return _table(
+        report, ["billed", *map(_HEADINGS.__getitem__, KINDS), "worst\nquarter"], _survival
+    )
 
 
 def cost_table(report: Report) -> Table:
     """What the prompts cost, and how near they stay to what they were, a row a trial."""
-    similarity = ["cosine", "finds itself"] if report.embedder else []
-    columns = ["tokens", "cost", "with cache", "cache kept", *similarity]
+    similarity = ["cosine", "finds\nitself"] if report.embedder else []
+    columns = ["tokens", "cost", "with\ncache", "cache\nkept", *similarity]
     return _table(report, columns, lambda row: _costs(row, report))
 
 
@@ -52,13 +64,14 @@ def _costs(row: Row, report: Report) -> Sequence[str]:
 
 
 def _similarity(near: Similarity) -> Sequence[str]:
-    band = f"{near.cosine:.2f} ({near.low:.2f} to {near.high:.2f})"
+    band = f"{near.cosine:.2f} ± {near.high - near.cosine:.2f}"
     return [band, percent(near.finds_itself)]
 
 
 def right_aligned_table(first: str, *others: str) -> Table:
     """A table whose first column holds names, and whose others hold numbers."""
-    table = Table(first, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(first, no_wrap=True)
     for column in others:
         table.add_column(column, justify="right")
     return table

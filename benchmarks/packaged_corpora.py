@@ -1,0 +1,129 @@
+"""Corpora in many scripts that come with packages of Debian and PyPI, and with Python itself."""
+
+import subprocess
+import sysconfig
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import yaml
+
+FEWEST_BYTES: Final = 200
+"""Shorter prose is headings and notes."""
+LINES_OF_A_TRANSCRIPT: Final = 40
+
+_TASKS_WITH_QUESTIONS: Final = ("/gsm8k/", "/bbh/cot_fewshot/", "/mmlu/flan_cot_fewshot/")
+_MODULES: Final = ("bisect.py", "configparser.py", "heapq.py", "json/decoder.py", "textwrap.py")
+_ENGLISH: Final = "C"
+_MALLARD: Final = "{http://projectmallard.org/1.0/}"
+
+
+def debian_package(name: str, directory: Path) -> Path:
+    """Download a package of Debian, and unpack it below `directory`."""
+    unpacked = directory / name
+    if not unpacked.exists():
+        _run("apt-get", "download", "-qq", name, cwd=directory)
+        (package,) = directory.glob(f"{name}_*.deb")
+        _run("dpkg-deb", "-x", package, unpacked)
+    return unpacked
+
+
+def python_package(name: str, directory: Path) -> zipfile.ZipFile:
+    """Download the wheel of a package of PyPI into `directory`."""
+    pattern = f"{name.replace('-', '_')}-*.whl"
+    if not [*directory.glob(pattern)]:
+        _run("pip", "download", "-q", "--no-deps", "-d", directory, name)
+    (wheel,) = directory.glob(pattern)
+    return zipfile.ZipFile(wheel)
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> None:
+    subprocess.run(command, cwd=cwd, check=True)  # noqa: S603 - the commands above, no others
+
+
+def prose(language: str, directory: Path) -> Iterator[str]:
+    """Help pages of GNOME (CC BY-SA 3.0), without the paragraphs that nobody has translated."""
+    pages = debian_package("gnome-user-docs", directory) / "usr/share/help"
+    for page in sorted((pages / language / "gnome-help").glob("*.page")):
+        english = pages / _ENGLISH / "gnome-help" / page.name
+        untranslated = {*_paragraphs(english)} if language != _ENGLISH else frozenset[str]()
+        text = "\n\n".join(one for one in _paragraphs(page) if one not in untranslated)
+        if len(text.encode()) >= FEWEST_BYTES:
+            yield text
+
+
+def _paragraphs(page: Path) -> Iterator[str]:
+    for paragraph in ET.parse(page).iter(f"{_MALLARD}p"):  # noqa: S314 - from a signed package
+        yield " ".join("".join(paragraph.itertext()).split())
+
+
+def dialogue(language: str, directory: Path) -> Iterator[str]:
+    """Small talk of chatterbot-corpus (BSD), as transcripts."""
+    with python_package("chatterbot-corpus", directory) as wheel:
+        for name in sorted(wheel.namelist()):
+            if f"/{language}/" in name and name.endswith(".yml"):
+                spoken = _spoken(yaml.safe_load(wheel.read(name))["conversations"])
+                while lines := [*islice(spoken, LINES_OF_A_TRANSCRIPT)]:
+                    yield "\n".join(lines)
+
+
+def _spoken(conversations: Iterable[Sequence[Any]]) -> Iterator[str]:
+    return (f"- {line}" for said in conversations for line in said if isinstance(line, str))
+
+
+def questions(directory: Path) -> Iterator[str]:
+    """Questions with numbers among the worked examples of lm-eval (MIT)."""
+    with python_package("lm-eval", directory) as wheel:
+        for name in sorted(wheel.namelist()):
+            if name.endswith(".yaml") and any(task in name for task in _TASKS_WITH_QUESTIONS):
+                task = yaml.load(wheel.read(name), _TaskLoader)  # noqa: S506 - it makes nothing
+                for question in _worked_examples(task):
+                    if any(map(str.isdigit, question)):
+                        yield question
+
+
+class _TaskLoader(yaml.SafeLoader):
+    """Reads a task's definition without the functions that it names."""
+
+
+_TaskLoader.add_multi_constructor("!", lambda *_: None)
+
+
+def _worked_examples(task: Mapping[str, Any]) -> Iterator[str]:
+    samples = (task.get("fewshot_config") or {}).get("samples")
+    for sample in samples if isinstance(samples, list) else []:
+        for key in ("question", "input", "problem"):
+            if key in sample:
+                yield sample[key]
+
+
+def code(_: Path) -> Iterator[str]:
+    """Modules of Python's standard library."""
+    library = Path(sysconfig.get_path("stdlib"))
+    for name in _MODULES:
+        yield (library / name).read_text(encoding="utf-8")
+
+
+CORPORA: Final[Mapping[str, Callable[[Path], Iterable[str]]]] = {
+    "prose, English": partial(prose, _ENGLISH),
+    "prose, German": partial(prose, "de"),
+    "prose, Russian": partial(prose, "ru"),
+    "prose, Greek": partial(prose, "el"),
+    "prose, Hindi": partial(prose, "hi"),
+    "prose, Persian": partial(prose, "fa"),
+    "prose, Chinese": partial(prose, "zh_CN"),
+    "prose, Japanese": partial(prose, "ja"),
+    "questions with numbers, English": questions,
+    "dialogue, English": partial(dialogue, "english"),
+    "dialogue, Ukrainian": partial(dialogue, "ukrainian"),
+    "dialogue, Chinese": partial(dialogue, "chinese"),
+    "dialogue, Japanese": partial(dialogue, "japanese"),
+    "dialogue, Korean": partial(dialogue, "korean"),
+    "dialogue, Persian": partial(dialogue, "persian"),
+    "code, Python": code,
+}
+"""What is tried, by name."""
