@@ -12,6 +12,8 @@ import httpx
 
 from .connection_pool import ConnectionPool
 from .outgoing_request import OutgoingRequest
+from .raw_messages import RawFields
+from .upstream_answer import Answer
 from .upstream_connection import Origin, UpstreamConnection
 from .upstream_tls import upstream_ssl_context
 
@@ -97,15 +99,7 @@ class _Exchange(httpx.AsyncByteStream):
         except BaseException:
             await self.aclose()
             raise
-        return httpx.Response(
-            status_code=self._answer.status,
-            headers=self._answer.fields,
-            stream=self,
-            extensions={
-                "http_version": b"HTTP/" + self._answer.http_version.encode(),
-                "reason_phrase": self._answer.reason,
-            },
-        )
+        return _response(self._answer, self)
 
     @property
     def was_stale(self) -> bool:
@@ -148,6 +142,16 @@ class _Exchange(httpx.AsyncByteStream):
             self._connection.fail(httpx.WriteError("the request was broken off"))
         elif error := upload.exception():
             self._connection.fail(error)
+
+
+def _response(answer: Answer, body: httpx.AsyncByteStream) -> httpx.Response:
+    extensions = {
+        "http_version": b"HTTP/" + answer.http_version.encode(),
+        "reason_phrase": answer.reason,
+    }
+    response = httpx.Response(answer.status, stream=body, extensions=extensions)
+    response.headers = RawFields(answer.fields)  # The constructor would copy and index them.
+    return response
 
 
 def _origin(url: httpx.URL) -> Origin:

@@ -21,7 +21,7 @@ import h11
 import httpx
 
 from .native_transport import DEFAULT_LIMITS
-from .raw_request import RawRequest
+from .raw_messages import RawRequest
 from .upstream_tls import upstream_ssl_context
 
 _INTERRUPTIBLE_STEPS = frozenset(

@@ -20,7 +20,7 @@ from ..domain.errors import (
     UpstreamUnreachable,
 )
 from ..domain.ports import UpstreamRequest, UpstreamResponse
-from .raw_request import RawRequest
+from .raw_messages import RawFields, RawRequest
 
 _NO_BODY = httpx.ByteStream(b"")
 _FINAL_STATUSES = range(200, 600)
@@ -69,7 +69,7 @@ class HttpxUpstream:
         return RawRequest(
             method=request.method,
             url=self._origin,
-            headers=httpx.Headers([self._host, *request.headers, *_framing(request)]),
+            headers=RawFields([self._host, *request.headers, *_framing(request)]),
             stream=_stream(request.body),
             extensions={"target": request.target, "timeout": self._timeout},
         )
