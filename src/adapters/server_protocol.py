@@ -94,6 +94,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.scope["http_version"] == "1.0":
             self.cycle.send = _UnframedAnswer(self.cycle)  # type: ignore[method-assign]
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        # Added to empty bytes a piece stays what it is; uvicorn's bytearray copies it in and out.
+        if not getattr(self.cycle, "body", True):
+            self.cycle.body = b""  # type: ignore[assignment]
+        super().on_body(body)
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 says no more than ours
         """Refuse what the parser could not read."""
         self._refuse(BadRequest("This is not a request that can be understood."))
