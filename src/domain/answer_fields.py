@@ -38,10 +38,10 @@ def _wanted(policy: CompressionPolicy, compressed: CompressedBody) -> float:
     if not compressed.tokens_before:
         return float(policy.wanted_keep_ratio.share)
     wanted = sum(
-        text.compressed.keep_ratio.share * text.compressed.tokens_before
+        float(text.compressed.keep_ratio.share) * text.compressed.tokens_before
         for text in compressed.texts
     )
-    return float(wanted / compressed.tokens_before)
+    return wanted / compressed.tokens_before
 
 
 def _share(share: float) -> str:
