@@ -11,7 +11,6 @@ from ..domain.evaluation import Report, Row
 from ..domain.similarity import Similarity
 from ..domain.survival import KINDS
 
-
 # Broken where they must be for a table to fit into 80 columns.
 _HEADINGS: Final = {
     "numbers": "num-\nbers",

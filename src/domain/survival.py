@@ -70,28 +70,17 @@ class Facts:
         """Find the facts of every kind."""
         return cls(text, MappingProxyType({kind: [*find(text)] for kind, find in KINDS.items()}))
 
-    def survival(self, kept: bytes) -> Mapping[str, Survival]:
-        """What survives, by kind; `kept` has a byte for each character, 1 if it stays."""
-        return {
-            kind: Survival(len(spans), sum(self._survivors(spans, kept)))
-            for kind, spans in self.spans.items()
-        }
-
-    def worst_quarter(self, kept: bytes) -> float | None:
-        """The share of content words that survive in the quarter that loses most.
-
-        None if the text has fewer than FEWEST_WORDS_IN_QUARTERS.
-        """
-        spans = self.spans["content_words"]
-        if len(spans) < FEWEST_WORDS_IN_QUARTERS:
-            return None
-        survivors = [*self._survivors(spans, kept)]
-        bounds = [len(spans) * quarter // QUARTERS for quarter in range(QUARTERS + 1)]
-        return min(sum(survivors[start:end]) / (end - start) for start, end in pairwise(bounds))
-
-    def _survivors(self, spans: Iterable[Span], kept: bytes) -> Iterator[bool]:
-        for start, end in spans:
-            yield kept.find(0, start, end) < 0 and self._stands_apart(start, end, kept)
+    def survivors(self, kept: bytes) -> "Survivors":
+        """Which of them survive; `kept` has a byte for each character, 1 if it stays."""
+        return Survivors(
+            {
+                kind: [
+                    kept.find(0, start, end) < 0 and self._stands_apart(start, end, kept)
+                    for start, end in spans
+                ]
+                for kind, spans in self.spans.items()
+            }
+        )
 
     def _stands_apart(self, start: int, end: int, kept: bytes) -> bool:
         """Whether what now stands beside it stood there before, or cannot be taken for a part."""
@@ -105,6 +94,29 @@ class Facts:
             if after >= 0 and _joins(text[after]) and _joins(text[end - 1]):
                 return False
         return True
+
+
+@frozen
+class Survivors:
+    """For each fact of each kind, in the order of the text, whether it survives."""
+
+    by_kind: Mapping[str, Sequence[bool]]
+
+    @property
+    def counts(self) -> Mapping[str, Survival]:
+        return {kind: Survival(len(each), sum(each)) for kind, each in self.by_kind.items()}
+
+    @property
+    def worst_quarter(self) -> float | None:
+        """The share of content words that survive in the quarter that loses most.
+
+        None if the text has fewer than FEWEST_WORDS_IN_QUARTERS.
+        """
+        words = self.by_kind["content_words"]
+        if len(words) < FEWEST_WORDS_IN_QUARTERS:
+            return None
+        bounds = [len(words) * quarter // QUARTERS for quarter in range(QUARTERS + 1)]
+        return min(sum(words[start:end]) / (end - start) for start, end in pairwise(bounds))
 
 
 def _joins(character: str) -> bool:

@@ -72,14 +72,15 @@ def tally_of(facts: Facts, compressed: CompressedText) -> Tally:
     if before != facts.text:  # The marks of `tags` are gone.
         facts = Facts.of(before)
     kept = b"".join((b"\1" if stays else b"\0") * len(text) for text, stays in pieces)
-    worst = facts.worst_quarter(kept)
+    survivors = facts.survivors(kept)
+    worst = survivors.worst_quarter
     return Tally(
         texts=1,
         untouched=int(compressed.skipped is not None),
         tokens_before=compressed.tokens_before,
         tokens_kept=compressed.tokens_kept,
         tokens_billed=compressed.tokens_billed,
-        survival=facts.survival(kept),
+        survival=survivors.counts,
         quartered=int(worst is not None),
         worst_quarters=round((worst or 0) * _MILLION),
     )

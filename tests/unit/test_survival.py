@@ -25,17 +25,17 @@ def kept(text: str, *removed: str) -> bytes:
 def test_everything_survives_in_a_text_that_stays(text: str) -> None:
     facts = Facts.of(text)
 
-    outcome = facts.survival(b"\1" * len(text))
+    outcome = facts.survivors(b"\1" * len(text)).counts
 
     assert outcome == {
         kind: Survival(len(spans), len(spans)) for kind, spans in facts.spans.items()
     }
-    assert facts.worst_quarter(b"\1" * len(text)) in (None, 1.0)
+    assert facts.survivors(b"\1" * len(text)).worst_quarter in (None, 1.0)
 
 
 @given(texts)
 def test_nothing_survives_in_a_text_that_goes(text: str) -> None:
-    outcome = Facts.of(text).survival(bytes(len(text)))
+    outcome = Facts.of(text).survivors(bytes(len(text))).counts
 
     assert {one.survived for one in outcome.values()} == {0}
 
@@ -46,7 +46,7 @@ def test_what_is_found_does_not_depend_on_what_is_kept(text: str, data: st.DataO
     mask = data.draw(st.binary(min_size=len(text), max_size=len(text)))
     mask = bytes(byte & 1 for byte in mask)
 
-    outcome = facts.survival(mask)
+    outcome = facts.survivors(mask).counts
 
     assert {kind: one.found for kind, one in outcome.items()} == {
         kind: len(spans) for kind, spans in facts.spans.items()
@@ -56,7 +56,9 @@ def test_what_is_found_does_not_depend_on_what_is_kept(text: str, data: st.DataO
 
 class TestWhatIsLookedFor:
     def test_numbers_with_their_points_and_hyphens(self) -> None:
-        assert found("numbers", "On 2024-01-15 it cost 1,234.50, at 10:30, and 3個 \u0663\u066b\u0665.") == [
+        assert found(
+            "numbers", "On 2024-01-15 it cost 1,234.50, at 10:30, and 3個 \u0663\u066b\u0665."
+        ) == [
             "2024-01-15",
             "1,234.50",
             "10:30",
@@ -94,28 +96,28 @@ class TestWhatSurvives:
     def test_a_fact_that_lost_a_character_does_not(self) -> None:
         text = "It cost 1,234.50 in all."
 
-        outcome = Facts.of(text).survival(kept(text, ",2"))
+        outcome = Facts.of(text).survivors(kept(text, ",2")).counts
 
         assert outcome["numbers"] == Survival(1, 0)
 
     def test_a_number_that_another_has_come_to_touch_does_not(self) -> None:
         text = "3 apples, 14 pears"
 
-        outcome = Facts.of(text).survival(kept(text, " apples, "))
+        outcome = Facts.of(text).survivors(kept(text, " apples, ")).counts
 
         assert outcome["numbers"] == Survival(2, 0)
 
     def test_a_number_beside_which_only_a_space_remains_does(self) -> None:
         text = "3 apples, 14 pears"
 
-        outcome = Facts.of(text).survival(kept(text, " apples,"))
+        outcome = Facts.of(text).survivors(kept(text, " apples,")).counts
 
         assert outcome["numbers"] == Survival(2, 2)
 
     def test_characters_that_always_touch_others_do(self) -> None:
         text = "供水公司通知"
 
-        outcome = Facts.of(text).survival(kept(text, "公司"))
+        outcome = Facts.of(text).survivors(kept(text, "公司")).counts
 
         assert outcome["content_words"] == Survival(5, 2)
 
@@ -124,7 +126,7 @@ class TestTheWorstQuarter:
     TEXT = "alpha beta gamma delta epsilon zeta theta iota"
 
     def test_is_the_one_that_loses_most(self) -> None:
-        assert Facts.of(self.TEXT).worst_quarter(kept(self.TEXT, "delta", "iota")) == 0.5
+        assert Facts.of(self.TEXT).survivors(kept(self.TEXT, "delta", "iota")).worst_quarter == 0.5
 
     def test_shows_what_truncation_does(self) -> None:
         facts = Facts.of(self.TEXT)
@@ -132,10 +134,10 @@ class TestTheWorstQuarter:
 
         truncated = b"\1" * half + bytes(len(self.TEXT) - half)
 
-        assert facts.worst_quarter(truncated) == 0.0
+        assert facts.survivors(truncated).worst_quarter == 0.0
 
     def test_says_nothing_of_a_text_with_too_few_words(self) -> None:
-        assert Facts.of("one harbour").worst_quarter(bytes(11)) is None
+        assert Facts.of("one harbour").survivors(bytes(11)).worst_quarter is None
 
 
 def test_every_kind_is_explained() -> None:
