@@ -5,6 +5,10 @@ A script is what happens from the upstream's point of view, step by step:
     with ScriptedUpstream() as upstream:
         upstream.plays(receive(), head(200, CHUNKED), chunk(b"half"), reset())
 
+Faults are steps like any other: `reset`, `stall`, `close` before the end,
+`receive_slowly`, and `send` for half a head, a bad chunk or garbage. An early
+answer is one that stands before `receive`.
+
 Each request takes the next script; without one, the upstream answers like a
 small OpenAI. It lives in a thread with an event loop of its own, so tests
 may block or be asynchronous as they like. What arrived is in `requests`.
