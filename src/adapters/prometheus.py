@@ -1,4 +1,4 @@
-"""The metrics in Prometheus's text format. Names and meanings are the ones of the README."""
+"""The metrics in Prometheus's text format."""
 
 from collections.abc import Callable, Iterator, Mapping
 
