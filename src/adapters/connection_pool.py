@@ -117,12 +117,18 @@ class ConnectionPool:
             raise httpx.ConnectError(str(error)) from error
 
     async def _open(self, origin: Origin) -> UpstreamConnection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: UpstreamConnection(origin),
-            origin.host,
-            origin.port,
-            ssl=self._ssl_context if origin.scheme == "https" else None,
-        )
+        connection = UpstreamConnection(origin)
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                origin.host,
+                origin.port,
+                ssl=self._ssl_context if origin.scheme == "https" else None,
+            )
+        except BaseException:
+            # Event loops close what is cancelled gently, and TLS may take 30 s to shut down.
+            connection.abort()
+            raise
         return connection
 
     def _has_expired(self, since: float) -> bool:

@@ -34,6 +34,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
+        self.is_closed = True
+        """Whether either side closed it, or it was never open."""
         self.is_reused = False
         self.is_sending = False
         """Whether the request is still on its way; until its end no answer is late."""
@@ -105,7 +107,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, whatever is on its way."""
-        self._transport.abort()
+        if not self.is_closed:
+            self.is_closed = True
+            self._transport.abort()
 
     def end(self) -> bool:
         """End the exchange; tells whether the connection is fit for another."""
@@ -124,11 +128,6 @@ class UpstreamConnection(asyncio.Protocol):
         return is_fit
 
     @property
-    def is_closed(self) -> bool:
-        """Whether either side closed it."""
-        return self._transport.is_closing()
-
-    @property
     def has_ended(self) -> bool:
         """Whether it is closed, or about to be: its end or unasked-for bytes are there to read."""
         return self.is_closed or _is_readable(self._transport.get_extra_info("socket").fileno())
@@ -137,6 +136,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.is_closed = False
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
@@ -163,6 +163,7 @@ class UpstreamConnection(asyncio.Protocol):
         _wake(self._reader)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         error = httpx.WriteError if self.is_sending else httpx.ReadError
