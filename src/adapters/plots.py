@@ -91,9 +91,14 @@ def _survival(report: Report) -> Sequence[Panel]:
 
 
 def _tokens_and_cost(report: Report) -> Sequence[Panel]:
-    curves = _curves(report, lambda row: float(row.keep_ratio), lambda row: row.tally.billed_share)
+    def wanted(row: Row) -> float:
+        return float(row.keep_ratio)
+
+    kept = _curves(report, wanted, lambda row: row.tally.kept_share)
+    billed = _curves(report, wanted, lambda row: row.tally.billed_share)
     return [
-        Panel("tokens billed", "keep ratio", "share of tokens", curves),
+        Panel("tokens kept", "keep ratio", "share of tokens", kept),
+        Panel("tokens billed", "keep ratio", "share of tokens", billed),
         _against_billed(
             "cost without the provider's cache",
             "cost of the prompts",

@@ -1,10 +1,11 @@
 """The options of `openai-proxy evaluate`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
+
+from .command_failure import fail
 
 
 @click.command()
@@ -44,5 +45,4 @@ def evaluate(**options: Any) -> None:
     try:
         run_evaluation(**options)
     except EvaluationFailed as failed:
-        click.echo(f"error: {failed}", err=True)
-        sys.exit(2)
+        fail(str(failed).splitlines())

@@ -1,7 +1,8 @@
 """Evaluating tasks from the terminal: every trial asks the same questions of the same model."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..adapters.plots import HINT as PLOTS_HINT
-from ..adapters.plots import Panel, draw, plots_are_possible
+from ..adapters.plots import Curves, Panel, draw, plots_are_possible
 from ..adapters.task_accuracy import HINT, Accuracy, TasksFailed, TaskSweep, tasks_are_possible
 from ..domain.removal_methods import THE_ORIGINAL, Plan, Removal
 from .evaluation_tables import percent, right_aligned_table
@@ -78,10 +79,22 @@ def _write(measured: Sequence[Accuracy], out: Path, terminal: Console) -> None:
 
 def accuracy_panels(measured: Sequence[Accuracy]) -> Sequence[Panel]:
     """A diagram for each task: a curve for each method, which begins at the whole prompt."""
-    by_task: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    metrics = {accuracy.task: accuracy.metric for accuracy in measured}
-    for accuracy in measured:
-        curves = by_task.setdefault(accuracy.task, {})
-        curve = curves.setdefault(accuracy.method, [*curves.get(THE_ORIGINAL.method.name, [])])
-        curve.append((float(accuracy.keep_ratio), accuracy.value))
-    return [Panel(task, "keep ratio", metrics[task], curves) for task, curves in by_task.items()]
+    return [
+        Panel(task, "keep ratio", each[0].metric, _curves(each))
+        for task, each in _by(measured, lambda accuracy: accuracy.task).items()
+    ]
+
+
+def _curves(measured: Sequence[Accuracy]) -> Curves:
+    points = {
+        method: [(float(accuracy.keep_ratio), accuracy.value) for accuracy in each]
+        for method, each in _by(measured, lambda accuracy: accuracy.method).items()
+    }
+    whole = points.pop(THE_ORIGINAL.method.name)
+    return {method: [*whole, *others] for method, others in points.items()}
+
+
+def _by(
+    measured: Sequence[Accuracy], key: Callable[[Accuracy], str]
+) -> Mapping[str, Sequence[Accuracy]]:
+    return {name: [*each] for name, each in groupby(sorted(measured, key=key), key)}
