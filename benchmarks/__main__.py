@@ -75,6 +75,13 @@ def exactness(arguments: tuple[str, ...]) -> None:
     _run_module("exactness", arguments)
 
 
+@main.command()
+@click.argument("arguments", nargs=-1, required=True)
+def sizing(arguments: tuple[str, ...]) -> None:
+    """How many instances a load needs: RESULTS.json."""
+    _run_module("sizing", arguments)
+
+
 def _run_module(name: str, arguments: tuple[str, ...]) -> None:
     sys.argv[1:] = arguments
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -125,17 +125,18 @@ async def _starts(
 
 
 async def _measured(scenario: Scenario, each: Running, seconds: float) -> Measurement:
-    if each.process is None:
-        outcome = await scenario.run(each.port, seconds)
-        return Measurement(scenario.name, each.contender.name, _figures(outcome))
     process = each.process
+    if process is None:
+        outcome = Outcome(lambda: 0.0)
+        await scenario.run(each.port, seconds, outcome)
+        return Measurement(scenario.name, each.contender.name, _figures(outcome))
     process.forget_peak()
-    resident, used = process.resident_bytes(), process.cpu_seconds()
-    outcome = await scenario.run(each.port, seconds)
-    used = process.cpu_seconds() - used
+    resident = process.resident_bytes()
+    outcome = Outcome(process.cpu_seconds)
+    await scenario.run(each.port, seconds, outcome)
     figures = {
         **_figures(outcome),
-        "cpu": used / outcome.units * 1e6 if outcome.units else float("nan"),
+        "cpu": outcome.cpu_seconds_a_unit * 1e6,
         "resident": process.peak_bytes() / MIB,
         "growth": (process.peak_bytes() - resident) / MIB,
     }

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,6 +14,8 @@ from rich.table import Table
 
 from .measuring import Measurement
 from .scenarios import SCENARIOS
+
+_FILE_WIDTH = 120
 
 _START = ("Start, and memory two seconds later", ("start", "resident"), "")
 
@@ -38,7 +41,8 @@ def print_tables(measurements: Sequence[Measurement]) -> None:
     shown = {"start": _START} | {
         each.name: (each.title, tuple(each.shows), each.unit) for each in SCENARIOS
     }
-    console = Console()
+    # Where the output goes to a file, it need not be as narrow as a terminal.
+    console = Console() if sys.stdout.isatty() else Console(width=_FILE_WIDTH)
     for name, (title, figures, unit) in shown.items():
         lines = [each for each in measurements if each.scenario == name]
         if lines:

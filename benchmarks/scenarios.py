@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
 from . import requests
 from .client import Answer, Connection
@@ -25,6 +27,8 @@ _LATE_SECONDS = 1.0
 class Outcome:
     """What a load of some seconds has shown."""
 
+    cpu_seconds: Callable[[], float]
+    """Processor time that the contender has used so far."""
     units: float = 0
     """Requests, chunks or mebibytes that came through."""
     offered: float = 0
@@ -37,12 +41,30 @@ class Outcome:
     """Seconds from a request to the beginning of its answer."""
     delays: list[float] = Factory(list)
     """Seconds from an event's leaving the upstream to its arrival."""
+    _start: tuple[float, float] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Reckon costs and delays from now on: what had to be opened first is open."""
+        self.delays.clear()
+        self._start = (self.cpu_seconds(), self.units)
+
+    @property
+    def cpu_seconds_a_unit(self) -> float:
+        """What a unit has cost since the start."""
+        used, units = self._start
+        return (self.cpu_seconds() - used) / (self.units - units or math.nan)
 
     def add(self, answer: Answer, sent_at: float) -> None:
         """Take note of an answer."""
         self.failures += answer.status != 200
         self.latencies.append(answer.ended_at - sent_at)
         self.first_bytes.append(answer.began_at - sent_at)
+
+
+Load = Callable[[int, float, Outcome], Awaitable[None]]
 
 
 @frozen
@@ -52,7 +74,7 @@ class Scenario:
     name: str
     title: str
     unit: str
-    run: Callable[[int, float], Awaitable[Outcome]]
+    run: Load
     """Puts the load on a port for about so many seconds."""
     seconds: float
     quick_seconds: float
@@ -62,10 +84,9 @@ class Scenario:
     """Whether it asks for contenders that compress, and for no others."""
 
 
-async def chats(port: int, seconds: float) -> Outcome:
+async def chats(port: int, seconds: float, outcome: Outcome) -> None:
     """Ask on some connections, on each as soon as the answer is there."""
     head, body = requests.chat()
-    outcome = Outcome()
     began = time.monotonic()
 
     async def chatter() -> None:
@@ -75,45 +96,51 @@ async def chats(port: int, seconds: float) -> Outcome:
                 outcome.units += 1
 
     await _all(outcome, [chatter() for _ in range(_CHATTERS)])
-    return outcome
 
 
-def event_streams(count: int, milliseconds: int) -> Callable[[int, float], Awaitable[Outcome]]:
+def event_streams(count: int, milliseconds: int) -> Load:
     """So many streams at once, each of an event every so many milliseconds."""
 
-    async def run(port: int, seconds: float) -> Outcome:
+    async def run(port: int, seconds: float, outcome: Outcome) -> None:
         events = int(seconds * 1000 / milliseconds)
         # The end marker is a chunk as well.
-        outcome = Outcome(offered=count * (events + 1))
-        await _all(outcome, [_stream(port, events, milliseconds, outcome) for _ in range(count)])
-        return outcome
+        outcome.offered = count * (events + 1)
+        closed = set(range(count))
+
+        def opened(number: int) -> None:
+            closed.discard(number)
+            if not closed:
+                outcome.start()
+
+        streams = [
+            _stream(port, events, milliseconds, outcome, partial(opened, number))
+            for number in range(count)
+        ]
+        await _all(outcome, streams)
 
     return run
 
 
-async def uploads(port: int, seconds: float) -> Outcome:
+async def uploads(port: int, seconds: float, outcome: Outcome) -> None:
     """One large file after another to the upstream."""
     body = bytes(DOWNLOAD_BYTES)
-    return await _transfers(port, seconds, requests.post_head(b"/v1/files", len(body)), body)
+    await _transfers(port, seconds, outcome, requests.post_head(b"/v1/files", len(body)), body)
 
 
-async def downloads(port: int, seconds: float) -> Outcome:
+async def downloads(port: int, seconds: float, outcome: Outcome) -> None:
     """One large file after another from the upstream."""
-    return await _transfers(port, seconds, requests.get(b"/v1/files/file-1/content"))
+    await _transfers(port, seconds, outcome, requests.get(b"/v1/files/file-1/content"))
 
 
-async def few_requests(port: int, seconds: float) -> Outcome:
+async def few_requests(port: int, seconds: float, outcome: Outcome) -> None:
     """Twenty chats a second, whatever becomes of them."""
-    outcome = Outcome()
     await _all(outcome, [_at_a_rate(20, port, seconds, requests.chat(), outcome)])
     outcome.units = len(outcome.latencies)
-    return outcome
 
 
-async def beside_compression(port: int, seconds: float) -> Outcome:
+async def beside_compression(port: int, seconds: float, outcome: Outcome) -> None:
     """A hundred small requests a second, while two connections send long chats all the time."""
     long_chats = itertools.cycle([requests.chat(text_bytes=400_000, seed=n) for n in range(8)])
-    outcome = Outcome()
     ends_at = time.monotonic() + seconds
 
     async def writer() -> None:
@@ -125,7 +152,6 @@ async def beside_compression(port: int, seconds: float) -> Outcome:
 
     small = _at_a_rate(100, port, seconds, (requests.get(b"/v1/models"), b""), outcome)
     await _all(outcome, [writer(), writer(), small])
-    return outcome
 
 
 SCENARIOS = (
@@ -196,12 +222,18 @@ SCENARIOS = (
 )
 
 
-async def _stream(port: int, events: int, milliseconds: int, outcome: Outcome) -> None:
+async def _stream(
+    port: int, events: int, milliseconds: int, outcome: Outcome, opened: Callable[[], None]
+) -> None:
     head, body = requests.stream(events, milliseconds)
     unread = b""
+    is_open = False
 
     def take(piece: bytes) -> None:
-        nonlocal unread
+        nonlocal unread, is_open
+        if not is_open:
+            is_open = True
+            opened()
         now = time.monotonic_ns()
         complete, separator, unread = (unread + piece).rpartition(b"\n\n")
         if separator:
@@ -215,8 +247,9 @@ async def _stream(port: int, events: int, milliseconds: int, outcome: Outcome) -
                 outcome.add(await connection.exchange(head, body, on_chunk=take), sent_at)
 
 
-async def _transfers(port: int, seconds: float, head: bytes, body: bytes = b"") -> Outcome:
-    outcome = Outcome()
+async def _transfers(
+    port: int, seconds: float, outcome: Outcome, head: bytes, body: bytes = b""
+) -> None:
 
     async def transfer() -> None:
         async with _connected(port) as connection:
@@ -228,7 +261,6 @@ async def _transfers(port: int, seconds: float, head: bytes, body: bytes = b"") 
                 sent_at = time.monotonic()
 
     await _all(outcome, [transfer()])
-    return outcome
 
 
 async def _at_a_rate(
