@@ -34,7 +34,7 @@ from tests.scripted_upstream import (
 from tests.upstream_client import Run, on_loop, open_descriptors, pieces
 from tests.waiting import wait_until
 
-from openai_proxy.adapters.native_transport import NativeTransport
+from openai_proxy.adapters.upstream.native_transport import NativeTransport
 
 MIB = 1024 * 1024
 
@@ -430,6 +430,25 @@ class TestUploads:
         run(main())
 
         assert not upstream.requests[0].complete
+
+    def test_a_connection_whose_upload_was_left_unfinished_is_not_used_again(
+        self, run: Run, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.plays(answer(413), receive())
+
+        async def first_half() -> AsyncIterator[bytes]:
+            yield b"half"
+            await asyncio.Event().wait()
+
+        async def main() -> None:
+            async with httpx_client() as client:
+                await client.post(upstream.url, content=first_half())
+                await client.get(upstream.url)
+
+        run(main())
+
+        first, second = upstream.requests
+        assert first.connection != second.connection
 
     def test_an_upload_goes_on_beside_its_answer(
         self, run: Run, upstream: ScriptedUpstream

@@ -40,7 +40,7 @@ from tests.upstream_client import (
 )
 from tests.waiting import wait_until
 
-from openai_proxy.adapters.upstream import HttpxUpstream
+from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
 from openai_proxy.domain.errors import (
     BadRequest,
     Overloaded,
@@ -675,28 +675,28 @@ class TestCancellation:
         self, run: Run, connect: Connect, upstream: ScriptedUpstream
     ) -> None:
         upstream.plays(stall())
-        is_read = threading.Event()
-        read = 0
+        is_waited_for = asyncio.Event()
+        is_over = False
 
         async def body() -> AsyncIterator[bytes]:
-            nonlocal read
-            while True:
-                yield b"x"
-                read += 1
-                is_read.set()
-                await asyncio.sleep(0.001)
+            nonlocal is_over
+            yield b"x"
+            is_waited_for.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.02)
+                is_over = True
 
-        async def main() -> None:
+        async def main() -> bool:
             async with connect() as client:
                 sending = asyncio.create_task(body_of(client, request(body=body())))
-                await asyncio.to_thread(is_read.wait)
+                await is_waited_for.wait()
                 sending.cancel()
                 await asyncio.wait((sending,))
-                read_at_the_end = read
-                await asyncio.sleep(0.02)
-                assert read == read_at_the_end
+                return is_over
 
-        run(main())
+        assert run(main())
 
 
 def _start(client: HttpxUpstream) -> asyncio.Task[bytes]:
