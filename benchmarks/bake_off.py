@@ -17,9 +17,9 @@ from typing import Final
 from rich.progress import track
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.adapters.embeddings import find_embedder
-from openai_proxy.domain.evaluation import Report, Row, evaluate
-from openai_proxy.domain.survival import KINDS
+from openai_proxy.adapters.evaluation.embeddings import find_embedder
+from openai_proxy.domain.evaluation.report import Report, Row, evaluate
+from openai_proxy.domain.evaluation.survival import KINDS
 
 from .packaged_corpora import CORPORA
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import compress_text
 
 from .texts import text_of
 

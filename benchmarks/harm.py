@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.strategies import BUILT_IN
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.compression.text import compress_text
 
 TOKENIZER: Final = tokenizer_for("gpt-4o")
 SHARES: Final = (Fraction(9, 10), Fraction(8, 10), Fraction(7, 10), Fraction(5, 10))

@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.conversations import MESSAGE_TOKENS, cached_prefix
-from openai_proxy.domain.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.evaluation.conversations import MESSAGE_TOKENS, cached_prefix
 
 from .texts import text_of
 

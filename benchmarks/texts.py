@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from inspect import getsource
 from typing import Final
 
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.tokenizer import Tokenizer
 
 from .prose import PROSE
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from attrs import evolve
 
-from openai_proxy.domain.body_compression import CompressedBody, TextInBody
-from openai_proxy.domain.compression import CompressedText
-from openai_proxy.domain.keep_ratio import KeepRatio
+from openai_proxy.domain.bodies.body_compression import CompressedBody, TextInBody
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import CompressedText
 from openai_proxy.domain.ports import RelayedRequest
 
 NOON = 1_750_248_000.25

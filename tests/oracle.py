@@ -1,6 +1,6 @@
 """The algorithm rtc/1 without protections, as plainly as it can be written: slow, and on one page.
 
-Its sentences are those of openai_proxy.domain.compression, in their order.
+Its sentences are those of openai_proxy.domain.compression.text, in their order.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from math import floor, inf, isqrt
 
 import regex
 
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.tokenizer import Tokenizer
 
 
 def units_of(text: str, tokenizer: Tokenizer) -> list[tuple[str, int]]:

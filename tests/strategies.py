@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from openai_proxy.domain.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
 
 FRAGMENTS = (
     *[

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import uvloop
 
-from openai_proxy.adapters.native_transport import NativeTransport
-from openai_proxy.adapters.stock_transport import httpx_transport
-from openai_proxy.adapters.upstream import HttpxUpstream
-from openai_proxy.adapters.upstream_tls import upstream_ssl_context
+from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
+from openai_proxy.adapters.upstream.native_transport import NativeTransport
+from openai_proxy.adapters.upstream.stock_transport import httpx_transport
+from openai_proxy.adapters.upstream.tls import upstream_ssl_context
 from openai_proxy.domain.ports import RawHeaders, UpstreamRequest
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

@@ -5,7 +5,7 @@
 'o200k_base'
 """
 
-from ..domain.tokenizer import Tokenizer
+from ..domain.compression.tokenizer import Tokenizer
 
 __all__ = ["tokenizer_for"]
 
@@ -13,6 +13,6 @@ __all__ = ["tokenizer_for"]
 def tokenizer_for(model: str) -> Tokenizer:
     """The real encoding whose tokens `model` bills, loaded once in a process."""
     # Only those who ask for a tokenizer wait for tiktoken to load.
-    from .tokenizer import tokenizer_for  # noqa: PLC0415
+    from .compression.tokenizer import tokenizer_for  # noqa: PLC0415
 
     return tokenizer_for(model)

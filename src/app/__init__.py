@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..adapters.asgi import Application
+    from ..adapters.inbound.asgi import Application
     from .container import Container
 
 __all__ = ["create_app"]

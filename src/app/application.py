@@ -8,9 +8,9 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, asgi
 
-from ..adapters.asgi import Application, Receive, Scope, Send
-from ..adapters.guard import Guard
-from ..adapters.local_pages import (
+from ..adapters.inbound.asgi import Application, Receive, Scope, Send
+from ..adapters.inbound.guard import Guard
+from ..adapters.inbound.local_pages import (
     PageGuard,
     answer_framework_error,
     answer_own_error,
@@ -24,9 +24,9 @@ from ..adapters.local_pages import (
     ready_page,
     stats_page,
 )
-from ..adapters.openapi import openapi_document
-from ..adapters.prometheus import CONTENT_TYPE
-from ..adapters.stats import stats
+from ..adapters.inbound.openapi import openapi_document
+from ..adapters.metrics.prometheus import CONTENT_TYPE
+from ..adapters.metrics.stats import stats
 from ..domain.errors import ProxyError
 from .compression import strategies_of
 from .container import Container

@@ -5,10 +5,10 @@ from importlib.metadata import version
 
 import click
 
-from .command_failure import settings_or_fail
-from .compress_command import compress
-from .evaluate_command import evaluate
-from .rules_command import rules
+from .commands.compress import compress
+from .commands.evaluate import evaluate
+from .commands.failure import settings_or_fail
+from .commands.rules import rules
 from .settings import Settings, unknown_variables, variables
 
 
@@ -56,7 +56,7 @@ def config() -> None:
 def demo(*, keep_running: bool) -> None:
     """Show the main job on this machine, with no key and no internet."""
     # As above.
-    from .demo import run_demo  # noqa: PLC0415
+    from .commands.demo import run_demo  # noqa: PLC0415
 
     run_demo(keep_running=keep_running)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from attrs import evolve
 
-from ..adapters.strategy_loader import load_strategy
-from ..domain.policy import CompressionPolicy
-from ..domain.request_control import ControlLimits
-from ..domain.rules import Rules
-from ..domain.rules_file import InvalidRules, parse_rules
-from ..domain.strategies import BUILT_IN, Strategy
+from ..adapters.compression.strategy_loader import load_strategy
+from ..domain.compression.strategies import BUILT_IN, Strategy
+from ..domain.control.policy import CompressionPolicy
+from ..domain.control.request_control import ControlLimits
+from ..domain.control.rules import Rules
+from ..domain.control.rules_file import InvalidRules, parse_rules
 from .settings import InvalidSettings, Settings
 
 

@@ -9,26 +9,26 @@ from urllib.parse import urlsplit
 import httpx
 from dependency_injector import containers, providers
 
-from ..adapters.compression_workers import CompressionWorkers
-from ..adapters.log_sinks import LogSinks
-from ..adapters.logs import JsonLines, NoLogs, RotatingFiles
-from ..adapters.metrics import Metrics
-from ..adapters.native_transport import NativeTransport
-from ..adapters.prometheus import PrometheusPage
-from ..adapters.relay import Relay, RelaySettings
-from ..adapters.request_spans import RequestSpans
-from ..adapters.stock_transport import httpx_transport
-from ..adapters.tokenizer import Vocabularies
-from ..adapters.traffic import Traffic
-from ..adapters.upstream import HttpxUpstream
-from ..adapters.upstream_tls import upstream_ssl_context
-from ..adapters.upstream_websocket import WebsocketsUpstream
-from ..adapters.websocket_relay import WebSocketRelay
-from ..domain.access import AccessPolicy
-from ..domain.policy import CompressionPolicy
+from ..adapters.compression.tokenizer import Vocabularies
+from ..adapters.compression.workers import CompressionWorkers
+from ..adapters.inbound.relay import Relay, RelaySettings
+from ..adapters.inbound.traffic import Traffic
+from ..adapters.inbound.websocket_relay import WebSocketRelay
+from ..adapters.logs.fan_out import LogSinks
+from ..adapters.logs.sinks import JsonLines, NoLogs, RotatingFiles
+from ..adapters.metrics.counts import Metrics
+from ..adapters.metrics.prometheus import PrometheusPage
+from ..adapters.metrics.request_spans import RequestSpans
+from ..adapters.upstream.httpx_upstream import HttpxUpstream
+from ..adapters.upstream.native_transport import NativeTransport
+from ..adapters.upstream.stock_transport import httpx_transport
+from ..adapters.upstream.tls import upstream_ssl_context
+from ..adapters.upstream.websockets_upstream import WebsocketsUpstream
+from ..domain.control.policy import CompressionPolicy
+from ..domain.http.access import AccessPolicy
 from ..domain.ports import LogSink, UpstreamClient, UpstreamWebSockets
-from ..domain.prices import PriceList
-from ..domain.savings import Savings
+from ..domain.savings.prices import PriceList
+from ..domain.savings.sums import Savings
 from .compression import control_limits, load_policy
 from .price_file import load_prices
 from .settings import Settings

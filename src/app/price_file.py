@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-from ..domain.prices import PriceList, Prices
-from ..domain.toml_lines import TomlError, TomlLines, read_toml
+from ..domain.control.toml_lines import TomlError, TomlLines, read_toml
+from ..domain.savings.prices import PriceList, Prices
 
 _TABLE = "price"
 _REQUIRED = ("model", "input", "output")

@@ -8,11 +8,11 @@ from typing import Any
 
 import uvicorn
 
-from ..adapters.draining_server import DrainingServer
-from ..adapters.server_logs import configure_logging
-from ..adapters.server_protocol import GuardedProtocol
-from ..adapters.websocket_protocol import WebSocketProtocol
-from ..domain.websockets import PING_SECONDS
+from ..adapters.inbound.draining_server import DrainingServer
+from ..adapters.inbound.server_protocol import GuardedProtocol
+from ..adapters.inbound.websocket_protocol import WebSocketProtocol
+from ..adapters.logs.server import configure_logging
+from ..domain.http.websockets import PING_SECONDS
 from .application import create_app
 from .container import Container
 from .settings import Settings

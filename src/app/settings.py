@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from attrs import field, fields, frozen
 
-from ..domain.keep_ratio import (
+from ..domain.compression.keep_ratio import (
     COMPRESSION_RATIO_RANGE,
     TOKENS_TO_KEEP_RATIO_RANGE,
     InvalidRatio,
     KeepRatio,
     resolve_keep_ratio,
 )
-from ..domain.policy import ENDPOINTS, MIB, ROLES, CompressionPolicy, Mode
-from ..domain.protections import PROTECTIONS
+from ..domain.control.policy import ENDPOINTS, MIB, ROLES, CompressionPolicy, Mode
+from ..domain.protection.protections import PROTECTIONS
 from . import readers
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-from ..adapters.request_spans import NoSpans, RequestSpans
+from ..adapters.metrics.request_spans import NoSpans, RequestSpans
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -21,7 +21,7 @@ def load_spans() -> RequestSpans:
         return NoSpans()
     try:
         # Only those who trace need the SDK.
-        from ..adapters.otel_spans import OpenTelemetrySpans, exporting_provider  # noqa: PLC0415
+        from ..adapters.metrics.otel_spans import OpenTelemetrySpans, exporting_provider  # noqa: PLC0415
     except ModuleNotFoundError:
         _log.warning("OTEL_ variables ask for traces: pip install openai-proxy[otel]")
         return NoSpans()

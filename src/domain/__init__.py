@@ -14,16 +14,16 @@ The same text always becomes the same: on every turn, in every process. Any
 object with the three members of `Tokenizer` will do for a tokenizer.
 """
 
-from .body_compression import CompressedBody, TextInBody, compress_body
-from .compression import ALGORITHM, CompressedText, compress_text
-from .encodings import ModelEncoding, encoding_of_model
+from .bodies.body_compression import CompressedBody, TextInBody, compress_body
+from .compression.encodings import ModelEncoding, encoding_of_model
+from .compression.keep_ratio import KEEP_ALL, InvalidRatio, KeepRatio, resolve_keep_ratio
+from .compression.strategies import BUILT_IN, Strategy, UnknownStrategy
+from .compression.text import ALGORITHM, CompressedText, compress_text
+from .compression.units import Units
+from .control.policy import CompressionPolicy
 from .errors import ProxyError
-from .keep_ratio import KEEP_ALL, InvalidRatio, KeepRatio, resolve_keep_ratio
-from .policy import CompressionPolicy
 from .ports import LogSink, Tokenizer, UpstreamClient
-from .protections import PROTECTIONS
-from .strategies import BUILT_IN, Strategy, UnknownStrategy
-from .units import Units
+from .protection.protections import PROTECTIONS
 
 __all__ = [
     "ALGORITHM",

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from attrs import frozen
 
-from .body_compression import CompressedBody
-from .tokenizer import Tokenizer
-from .usage import Usage
-from .websockets import Close, Message
+from .bodies.body_compression import CompressedBody
+from .compression.tokenizer import Tokenizer
+from .http.websockets import Close, Message
+from .savings.usage import Usage
 
 __all__ = [
     "HandshakeRefused",

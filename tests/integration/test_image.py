@@ -124,8 +124,8 @@ class TestTheWheel:
         data = {name for name in built.wheel if name.endswith((".gz", "py.typed"))}
 
         assert data == {
-            "openai_proxy/adapters/vocabularies/cl100k_base.tiktoken.gz",
-            "openai_proxy/adapters/vocabularies/o200k_base.tiktoken.gz",
+            "openai_proxy/adapters/compression/vocabularies/cl100k_base.tiktoken.gz",
+            "openai_proxy/adapters/compression/vocabularies/o200k_base.tiktoken.gz",
             "openai_proxy/py.typed",
         }
 

@@ -5,7 +5,7 @@ from threading import Event
 
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from openai_proxy.adapters.log_writer import MAX_QUEUED_SIZE, LogWriter
+from openai_proxy.adapters.logs.writer import MAX_QUEUED_SIZE, LogWriter
 
 
 class Held:

@@ -14,7 +14,7 @@ import pytest
 from tests.log_entries import a_compression, a_request, a_text
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from openai_proxy.adapters.logs import JsonLines, RotatingFiles
+from openai_proxy.adapters.logs.sinks import JsonLines, RotatingFiles
 from openai_proxy.domain.ports import LogSink
 
 WORST_DELAY_SECONDS = 0.5

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.adapters.corpus import read_sample
-from openai_proxy.adapters.evaluation_checkpoint import Checkpoint, load_checkpoint
-from openai_proxy.adapters.evaluation_workers import BatchMeasurer, measure_in_batches
-from openai_proxy.domain.conversations import Conversation
-from openai_proxy.domain.removal_methods import Plan
-from openai_proxy.domain.tally import added, measure
+from openai_proxy.adapters.evaluation.checkpoint import Checkpoint, load_checkpoint
+from openai_proxy.adapters.evaluation.corpus import read_sample
+from openai_proxy.adapters.evaluation.workers import BatchMeasurer, measure_in_batches
+from openai_proxy.domain.evaluation.conversations import Conversation
+from openai_proxy.domain.evaluation.removal_methods import Plan
+from openai_proxy.domain.evaluation.tally import added, measure
 
 SENTENCE = "On 3 May the ferry from Turku brought 214 passengers, but none of them was ill.\n"
 

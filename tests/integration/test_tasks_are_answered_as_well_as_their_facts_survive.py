@@ -8,9 +8,9 @@ import pytest
 from tests.scripted_upstream import Exchange, ScriptedUpstream
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.adapters.task_accuracy import TasksFailed, TaskSweep
-from openai_proxy.domain.baselines import BASELINES
-from openai_proxy.domain.removal_methods import THE_ORIGINAL, Plan, Trial
+from openai_proxy.adapters.evaluation.task_accuracy import TasksFailed, TaskSweep
+from openai_proxy.domain.evaluation.baselines import BASELINES
+from openai_proxy.domain.evaluation.removal_methods import THE_ORIGINAL, Plan, Trial
 
 pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
 # The harness and what it stands on are not free of warnings.

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.access import CALLERS_OWN, AccessPolicy, Credentials
 from openai_proxy.domain.errors import Unauthorized
-from openai_proxy.domain.request_head import RequestHead
+from openai_proxy.domain.http.access import CALLERS_OWN, AccessPolicy, Credentials
+from openai_proxy.domain.http.request_head import RequestHead
 
 Field = tuple[bytes, bytes]
 

@@ -6,10 +6,10 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import keep_ratios, long_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.baselines import BASELINES, thin_whole
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KEEP_ALL, KeepRatio
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.evaluation.baselines import BASELINES, thin_whole
 
 HALF = KeepRatio.from_tokens_to_keep_ratio("0.5")
 NEWS = (

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.json_documents import Object, Speller, Value, broken, is_json, parse, spellers, values
 
-from openai_proxy.domain.body_compression import (
+from openai_proxy.domain.bodies.body_compression import (
     BodySkipReason,
     CompressedBody,
     TextLeftAlone,
     compress_body,
     compress_frame,
 )
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KEEP_ALL, KeepRatio
-from openai_proxy.domain.policy import ENDPOINTS, CompressionPolicy
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.control.policy import ENDPOINTS, CompressionPolicy
 
 MIB = 1024 * 1024
 PROSE = "The quick brown fox jumps over the lazy dog and goes on"

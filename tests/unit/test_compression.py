@@ -15,12 +15,12 @@ from tests.oracle import thinned
 from tests.strategies import any_texts, keep_ratios, long_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import CompressedText, compress_text
-from openai_proxy.domain.keep_ratio import KEEP_ALL, KeepRatio
-from openai_proxy.domain.protections import PROTECTIONS
-from openai_proxy.domain.strategies import BUILT_IN, UnknownStrategy
-from openai_proxy.domain.tokenizer import Tokenizer
-from openai_proxy.domain.units import Units
+from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN, UnknownStrategy
+from openai_proxy.domain.compression.text import CompressedText, compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.compression.units import Units
+from openai_proxy.domain.protection.protections import PROTECTIONS
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")

@@ -14,11 +14,11 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import keep_ratios, long_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.blocks import blocks_of, first_link, next_link, target_of
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.tokenizer import Tokenizer
-from openai_proxy.domain.units import encode, smallest_units
+from openai_proxy.domain.compression.blocks import blocks_of, first_link, next_link, target_of
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.compression.units import encode, smallest_units
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")

@@ -9,9 +9,9 @@ import pytest
 from tests.fakes import FakeTokenizer
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.units import LONGEST_RUN, encode
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.units import LONGEST_RUN, encode
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")
@@ -104,7 +104,7 @@ def test_the_domain_loads_with_the_standard_library_attrs_and_regex_alone() -> N
         "import sys\n"
         "before = set(sys.modules)\n"
         "import openai_proxy.domain\n"
-        "import openai_proxy.domain.body_compression\n"
+        "import openai_proxy.domain.bodies.body_compression\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})\n"
     )
 

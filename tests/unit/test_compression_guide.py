@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks import curves, harm, prompt_cache
 from benchmarks.texts import text_of
 
-from openai_proxy.adapters.corpus import read_sample
-from openai_proxy.domain.evaluation import evaluate
-from openai_proxy.domain.rules_file import parse_rules
+from openai_proxy.adapters.evaluation.corpus import read_sample
+from openai_proxy.domain.control.rules_file import parse_rules
+from openai_proxy.domain.evaluation.report import evaluate
 
 GUIDE = Path(__file__).parents[2].joinpath("docs", "compression.md").read_text(encoding="utf-8")
 

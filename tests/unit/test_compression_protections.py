@@ -8,11 +8,11 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import keep_ratios, long_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.protections import PROTECTIONS, protect
-from openai_proxy.domain.strategies import BUILT_IN
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.protection.protections import PROTECTIONS, protect
 
 O200K = tokenizer_for("gpt-4o")
 HALF = KeepRatio(Fraction(1, 2))

@@ -18,11 +18,11 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import long_texts, shares, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.blocks import ALGORITHM
-from openai_proxy.domain.compression import CompressedText, compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.strategies import BUILT_IN
-from openai_proxy.domain.tokenizer import Tokenizer
+from openai_proxy.domain.compression.blocks import ALGORITHM
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.compression.text import CompressedText, compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")
@@ -127,8 +127,8 @@ def test_another_process_gives_the_same_bytes(hash_seed: str) -> None:
         "import json, sys\n"
         "from fractions import Fraction\n"
         "from openai_proxy.adapters import tokenizer_for\n"
-        "from openai_proxy.domain.compression import compress_text\n"
-        "from openai_proxy.domain.keep_ratio import KeepRatio\n"
+        "from openai_proxy.domain.compression.text import compress_text\n"
+        "from openai_proxy.domain.compression.keep_ratio import KeepRatio\n"
         "tokenizer = tokenizer_for('gpt-4o')\n"
         "half = KeepRatio(Fraction(1, 2))\n"
         "texts = json.load(sys.stdin)\n"

@@ -15,11 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.adapters.strategy_loader import StrategyNotLoaded, load_strategy
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.strategies import BUILT_IN, Uniform, surprise, weight, word_starts
-from openai_proxy.domain.units import Units, smallest_units
+from openai_proxy.adapters.compression.strategy_loader import StrategyNotLoaded, load_strategy
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.strategies import (
+    BUILT_IN,
+    Uniform,
+    surprise,
+    weight,
+    word_starts,
+)
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.units import Units, smallest_units
 
 O200K = tokenizer_for("gpt-4o")
 HALF = KeepRatio(Fraction(1, 2))
@@ -116,7 +122,7 @@ class TestStrategiesOfOnesOwn:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "own_strategies.py").write_text(
-            "from openai_proxy.domain.strategies import Uniform\n"
+            "from openai_proxy.domain.compression.strategies import Uniform\n"
             "class Mine(Uniform):\n    pass\n"
             "mine = Uniform(name='mine')\n"
         )

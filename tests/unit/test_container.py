@@ -6,7 +6,7 @@ import sys
 import pytest
 from dependency_injector import providers
 
-from openai_proxy.adapters.logs import JsonLines, NoLogs, RotatingFiles
+from openai_proxy.adapters.logs.sinks import JsonLines, NoLogs, RotatingFiles
 from openai_proxy.app.container import Container
 from openai_proxy.app.settings import Settings
 

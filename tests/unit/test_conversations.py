@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.conversations import (
+from openai_proxy.domain.evaluation.conversations import (
     CACHE_STEP,
     MESSAGE_TOKENS,
     PRIMING_TOKENS,
@@ -16,7 +16,7 @@ from openai_proxy.domain.conversations import (
     cached_prefix,
     replay,
 )
-from openai_proxy.domain.prices import Prices
+from openai_proxy.domain.savings.prices import Prices
 
 PRICES = Prices(
     input=Decimal(10), output=Decimal(0), cached_input=Decimal(1), cache_write=Decimal(10)

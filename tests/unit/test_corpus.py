@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from openai_proxy.adapters.corpus import (
+from openai_proxy.adapters.evaluation.corpus import (
     PART_CHARACTERS,
     UnreadableCorpus,
     read_corpus,
     read_sample,
 )
-from openai_proxy.domain.conversations import Conversation, Message
+from openai_proxy.domain.evaluation.conversations import Conversation, Message
 
 
 def request(*messages: tuple[str, object]) -> str:

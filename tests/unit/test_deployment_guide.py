@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.log_entries import a_compression, a_request
 
-from openai_proxy.adapters.log_json import request_line
+from openai_proxy.adapters.logs.json_format import request_line
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "DEPLOYMENT_SETUP.md").read_text()

@@ -13,8 +13,8 @@ MODULES = [
     "openai_proxy.domain",
     *(f"openai_proxy.domain.{module.name}" for module in iter_modules(domain.__path__)),
     "openai_proxy.adapters",
-    "openai_proxy.adapters.strategy_loader",
-    "openai_proxy.adapters.tokenizer",
+    "openai_proxy.adapters.compression.strategy_loader",
+    "openai_proxy.adapters.compression.tokenizer",
 ]
 
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from tests.fakes import FakeTokenizer
 from tests.strategies import texts
 
-from openai_proxy.domain.compression import compress_text
-from openai_proxy.domain.conversations import Conversation, Message
-from openai_proxy.domain.evaluation import evaluate
-from openai_proxy.domain.evaluation_json import report_as_json
-from openai_proxy.domain.keep_ratio import InvalidRatio, KeepRatio
-from openai_proxy.domain.removal_methods import Plan
-from openai_proxy.domain.strategies import UnknownStrategy
-from openai_proxy.domain.tally import added, measure
+from openai_proxy.domain.compression.keep_ratio import InvalidRatio, KeepRatio
+from openai_proxy.domain.compression.strategies import UnknownStrategy
+from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.evaluation.conversations import Conversation, Message
+from openai_proxy.domain.evaluation.removal_methods import Plan
+from openai_proxy.domain.evaluation.report import evaluate
+from openai_proxy.domain.evaluation.report_json import report_as_json
+from openai_proxy.domain.evaluation.tally import added, measure
 
 PLAN = Plan.of(["0.5"], ["uniform"])
 
@@ -128,8 +128,8 @@ def test_a_ratio_out_of_range_and_an_unknown_strategy_are_refused() -> None:
 def test_the_library_is_free_of_the_service() -> None:
     script = (
         "import sys\n"
-        "from openai_proxy.domain.evaluation import evaluate\n"
-        "from openai_proxy.domain.evaluation_json import report_as_json\n"
+        "from openai_proxy.domain.evaluation.report import evaluate\n"
+        "from openai_proxy.domain.evaluation.report_json import report_as_json\n"
         "from openai_proxy.adapters import tokenizer_for\n"
         "report_as_json(evaluate(['a text'], ['0.5'], ['uniform'], tokenizer_for('gpt-4o')))\n"
         "print(*sorted({'litestar', 'httpx', 'uvicorn', 'click', 'rich'} & {*sys.modules}))\n"

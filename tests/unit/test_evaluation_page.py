@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from openai_proxy.app.evaluate_command import evaluate
+from openai_proxy.app.commands.evaluate import evaluate
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "evaluation.md").read_text(encoding="utf-8")

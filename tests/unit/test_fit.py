@@ -6,9 +6,9 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import any_texts, texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.fit import fit_text
-from openai_proxy.domain.protections import PROTECTIONS
-from openai_proxy.domain.strategies import BUILT_IN
+from openai_proxy.domain.compression.fit import fit_text
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.protection.protections import PROTECTIONS
 
 TOKENIZER = FakeTokenizer()
 PROSE = "The committee will meet again on Tuesday, after the votes have been counted. "

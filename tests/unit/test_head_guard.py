@@ -5,8 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_proxy.domain.errors import BadRequest, RequestTooLarge
-from openai_proxy.domain.head_guard import MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, check_head
-from openai_proxy.domain.request_head import RequestHead
+from openai_proxy.domain.http.head_guard import (
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_TARGET_BYTES,
+    check_head,
+)
+from openai_proxy.domain.http.request_head import RequestHead
 
 Field = tuple[bytes, bytes]
 HOST: Field = (b"host", b"proxy.example")

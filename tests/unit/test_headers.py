@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_proxy.domain.errors import LoopDetected
-from openai_proxy.domain.headers import request_headers, response_headers
+from openai_proxy.domain.http.headers import request_headers, response_headers
 
 HOP_BY_HOP = [
     b"connection",

@@ -18,7 +18,7 @@ from tests.json_documents import (
     values,
 )
 
-from openai_proxy.domain.json_spans import (
+from openai_proxy.domain.bodies.json_spans import (
     DEEPEST_NESTING,
     DuplicateKey,
     JsonReader,

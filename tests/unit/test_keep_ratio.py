@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.keep_ratio import InvalidRatio, KeepRatio, resolve_keep_ratio
+from openai_proxy.domain.compression.keep_ratio import InvalidRatio, KeepRatio, resolve_keep_ratio
 
 shares_below_one = st.fractions(min_value=Fraction(1, 10_000), max_value=Fraction(9_999, 10_000))
 compression_ratios = st.decimals(min_value=1, max_value=10_000, places=4).map(str)

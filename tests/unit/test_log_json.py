@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.log_entries import NOON, a_compression, a_request, a_text
 
-from openai_proxy.adapters.log_json import compression_lines, dropped_notice, request_line
-from openai_proxy.adapters.log_records import RecordedCompression
+from openai_proxy.adapters.logs.json_format import compression_lines, dropped_notice, request_line
+from openai_proxy.adapters.logs.records import RecordedCompression
 from openai_proxy.domain.ports import RelayedRequest
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.log_entries import NOON, a_compression, a_request, a_text
 
-from openai_proxy.adapters.log_records import RecordedCompression
-from openai_proxy.adapters.log_text import (
+from openai_proxy.adapters.logs.records import RecordedCompression
+from openai_proxy.adapters.logs.text_format import (
     compression_entry,
     dropped_notice,
     one_field,

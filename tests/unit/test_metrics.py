@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.log_entries import a_compression, a_request
 
-from openai_proxy.adapters.metrics import REQUEST_BOUNDS, Distribution, Metrics
-from openai_proxy.domain.endpoints import ENDPOINT_CLASSES, OTHER, endpoint_class
-from openai_proxy.domain.savings import Savings
+from openai_proxy.adapters.metrics.counts import REQUEST_BOUNDS, Distribution, Metrics
+from openai_proxy.domain.http.endpoints import ENDPOINT_CLASSES, OTHER, endpoint_class
+from openai_proxy.domain.savings.sums import Savings
 
 
 class TestADistribution:

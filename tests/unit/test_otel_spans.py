@@ -14,12 +14,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from tests.log_entries import a_compression, a_request
 
-from openai_proxy.adapters.asgi import Receive, Scope, Send
-from openai_proxy.adapters.otel_spans import OpenTelemetrySpans
-from openai_proxy.adapters.request_spans import NoSpans
+from openai_proxy.adapters.inbound.asgi import Receive, Scope, Send
+from openai_proxy.adapters.metrics.otel_spans import OpenTelemetrySpans
+from openai_proxy.adapters.metrics.request_spans import NoSpans
 from openai_proxy.app.tracing import wants_traces
 from openai_proxy.domain.ports import RelayedRequest
-from openai_proxy.domain.usage import Usage
+from openai_proxy.domain.savings.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
 

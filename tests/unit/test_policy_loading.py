@@ -13,15 +13,15 @@ from openai_proxy.app.compression import (
     strategies_of,
 )
 from openai_proxy.app.settings import InvalidSettings, Settings
-from openai_proxy.domain.policy import CompressionPolicy
-from openai_proxy.domain.strategies import BUILT_IN
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.control.policy import CompressionPolicy
 
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A strategy of the operator's own, by its dotted path."""
     (tmp_path / "own_ways.py").write_text(
-        "from openai_proxy.domain.strategies import Uniform\nmine = Uniform(name='mine')\n"
+        "from openai_proxy.domain.compression.strategies import Uniform\nmine = Uniform(name='mine')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "own_ways", raising=False)

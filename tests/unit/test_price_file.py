@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openai_proxy.app.environment import load_settings
 from openai_proxy.app.price_file import InvalidPrices, load_prices, read_prices
 from openai_proxy.app.settings import InvalidSettings
-from openai_proxy.domain.prices import PriceList, Prices
+from openai_proxy.domain.savings.prices import PriceList, Prices
 
 EXAMPLE = Path(__file__).parents[2] / "prices.example.toml"
 SOUND = '[[price]]\nmodel = "m"\ninput = 1\noutput = 2\n'

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.json_documents import Object, Speller, spellers, texts, values
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression import CompressedText, compress_text
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.protections import (
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.text import CompressedText, compress_text
+from openai_proxy.domain.protection.protections import (
     PROTECTIONS,
     ProtectedText,
     protect,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_proxy.adapters.raw_messages import RawFields
+from openai_proxy.adapters.upstream.raw_messages import RawFields
 
 field_lists = st.lists(
     st.tuples(st.text("aBc-", min_size=1, max_size=3).map(str.encode), st.binary(max_size=5)),

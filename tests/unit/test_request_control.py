@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import keep_ratios, shares
 
+from openai_proxy.domain.compression.keep_ratio import KeepRatio, resolve_keep_ratio
+from openai_proxy.domain.compression.strategies import BUILT_IN, Uniform
+from openai_proxy.domain.control.policy import CompressionPolicy, Mode
+from openai_proxy.domain.control.request_control import ControlLimits, controlled_policy
+from openai_proxy.domain.control.rules import Instruction
 from openai_proxy.domain.errors import BadRequest
-from openai_proxy.domain.headers import request_headers
-from openai_proxy.domain.keep_ratio import KeepRatio, resolve_keep_ratio
-from openai_proxy.domain.policy import CompressionPolicy, Mode
-from openai_proxy.domain.request_control import ControlLimits, controlled_policy
-from openai_proxy.domain.request_head import RequestHead
-from openai_proxy.domain.rules import Instruction
-from openai_proxy.domain.strategies import BUILT_IN, Uniform
+from openai_proxy.domain.http.headers import request_headers
+from openai_proxy.domain.http.request_head import RequestHead
 
 FIELDS = (
     b"x-compression",
@@ -154,9 +154,9 @@ class TestWhatIsRefused:
         assert error.param == "X-Compression-Ratio"
 
     def test_a_dotted_path_is_no_name_even_of_a_built_in_strategy(self) -> None:
-        path = "openai_proxy.domain.strategies:Uniform"
+        path = "openai_proxy.domain.compression.strategies:Uniform"
 
         assert str(refusal(asking(x_compression_strategy=path))) == (
-            "X-Compression-Strategy: 'openai_proxy.domain.strategies:Uniform' is not valid; "
+            "X-Compression-Strategy: 'openai_proxy.domain.compression.strategies:Uniform' is not valid; "
             "it must be uniform, words or weighted."
         )

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from openai_proxy.domain.json_spans import DuplicateKey, NotJson, read_string
-from openai_proxy.domain.request_texts import (
+from openai_proxy.domain.bodies.json_spans import DuplicateKey, NotJson, read_string
+from openai_proxy.domain.bodies.request_texts import (
     MOST_TEXTS,
     OtherEvent,
     RequestTexts,

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from tests.fakes import FakeTokenizer
 from tests.strategies import keep_ratios, texts
 
-from openai_proxy.domain.body_compression import CompressedBody, compress_body, compress_frame
-from openai_proxy.domain.keep_ratio import KEEP_ALL, KeepRatio
-from openai_proxy.domain.policy import ENDPOINTS, ROLES, CompressionPolicy, RequestOverrides
-from openai_proxy.domain.rule_verdicts import verdicts
-from openai_proxy.domain.rules import (
+from openai_proxy.domain.bodies.body_compression import (
+    CompressedBody,
+    compress_body,
+    compress_frame,
+)
+from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.control.policy import ENDPOINTS, ROLES, CompressionPolicy, RequestOverrides
+from openai_proxy.domain.control.rule_verdicts import verdicts
+from openai_proxy.domain.control.rules import (
     ANY_NUMBER,
     Bounds,
     Condition,
@@ -24,7 +29,6 @@ from openai_proxy.domain.rules import (
     Rules,
     TextFacts,
 )
-from openai_proxy.domain.strategies import BUILT_IN
 
 PROSE = "The committee will meet again on Tuesday, after the votes have been counted. " * 3
 HALF, QUARTER = KeepRatio(Fraction(1, 2)), KeepRatio(Fraction(1, 4))

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.keep_ratio import KeepRatio
-from openai_proxy.domain.rules import Bounds, Condition, Instruction, Rule, Rules
-from openai_proxy.domain.rules_file import InvalidRules, parse_rules
-from openai_proxy.domain.strategies import BUILT_IN
+from openai_proxy.domain.compression.keep_ratio import KeepRatio
+from openai_proxy.domain.compression.strategies import BUILT_IN
+from openai_proxy.domain.control.rules import Bounds, Condition, Instruction, Rule, Rules
+from openai_proxy.domain.control.rules_file import InvalidRules, parse_rules
 
 EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
 

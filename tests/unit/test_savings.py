@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.log_entries import NOON, a_compression, a_request, a_text
 
-from openai_proxy.domain.body_compression import CompressedBody
+from openai_proxy.domain.bodies.body_compression import CompressedBody
 from openai_proxy.domain.ports import RelayedRequest
-from openai_proxy.domain.prices import PriceList, Prices
-from openai_proxy.domain.savings import (
+from openai_proxy.domain.savings.prices import PriceList, Prices
+from openai_proxy.domain.savings.sums import (
     CACHE_SECONDS,
     MOST_MODELS,
     Bill,
@@ -22,7 +22,7 @@ from openai_proxy.domain.savings import (
     tokens_saved,
     verdict,
 )
-from openai_proxy.domain.usage import Usage
+from openai_proxy.domain.savings.usage import Usage
 
 MODEL = "gpt-4o-2024-08-06"
 PRICES = Prices(

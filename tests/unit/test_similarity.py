@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import FakeTokenizer
 
-from openai_proxy.domain.removal_methods import Plan
-from openai_proxy.domain.similarity import Similarity, Vector, sample, similarities, similarity
+from openai_proxy.domain.evaluation.removal_methods import Plan
+from openai_proxy.domain.evaluation.similarity import (
+    Similarity,
+    Vector,
+    sample,
+    similarities,
+    similarity,
+)
 
 UP, RIGHT = (0.0, 1.0), (1.0, 0.0)
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import texts
 
-from openai_proxy.domain import survival
-from openai_proxy.domain.survival import KINDS, Facts, Survival
+from openai_proxy.domain.evaluation import survival
+from openai_proxy.domain.evaluation.survival import KINDS, Facts, Survival
 
 
 def found(kind: str, text: str) -> list[str]:

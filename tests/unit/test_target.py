@@ -5,7 +5,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from openai_proxy.domain.errors import BadRequest
-from openai_proxy.domain.target import compressible_endpoint, upstream_target
+from openai_proxy.domain.http.target import compressible_endpoint, upstream_target
 
 VISIBLE = bytes(range(0x21, 0x7F)).replace(b"#", b"")
 BASE = b"/base/v1"

@@ -17,7 +17,7 @@ from hypothesis import given
 from tests.strategies import texts
 
 from openai_proxy.adapters import tokenizer_for
-from openai_proxy.adapters.tokenizer import (
+from openai_proxy.adapters.compression.tokenizer import (
     VOCABULARIES,
     DamagedVocabulary,
     Vocabularies,
@@ -29,7 +29,7 @@ ENCODINGS = sorted(VOCABULARIES)
 
 
 def packaged(name: str) -> bytes:
-    vocabularies = files("openai_proxy.adapters").joinpath("vocabularies")
+    vocabularies = files("openai_proxy.adapters.compression").joinpath("vocabularies")
     return vocabularies.joinpath(f"{name}.tiktoken.gz").read_bytes()
 
 

@@ -5,7 +5,7 @@ import string
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.tracing import trace_id
+from openai_proxy.domain.http.tracing import trace_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OTHER_TRACE = "105445aa7843bc8bf206b12000100000"

@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_proxy.adapters.upstream_answer import MAX_HEAD_BYTES, Answer
+from openai_proxy.adapters.upstream.answer import MAX_HEAD_BYTES, Answer
 
 _tokens = st.text("abcXYZ-0123", min_size=1, max_size=12).map(str.encode)
 _values = st.binary(max_size=20).map(

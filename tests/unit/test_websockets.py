@@ -10,9 +10,9 @@ from openai_proxy.domain.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from openai_proxy.domain.headers import accept_headers, handshake_headers, request_headers
-from openai_proxy.domain.target import compressible_frames
-from openai_proxy.domain.websockets import (
+from openai_proxy.domain.http.headers import accept_headers, handshake_headers, request_headers
+from openai_proxy.domain.http.target import compressible_frames
+from openai_proxy.domain.http.websockets import (
     BROKEN_OFF,
     MAX_REASON_BYTES,
     NO_CODE,

@@ -1,0 +1,1 @@
+"""What compression needs from outside the domain: encodings, threads and foreign strategies."""

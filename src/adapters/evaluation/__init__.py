@@ -1,0 +1,1 @@
+"""What offline evaluation reads, runs on and draws."""

@@ -1,0 +1,133 @@
+"""The proxy's own pages, and every other answer of the framework in OpenAI's shape."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from litestar import Request, Response, get, post
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from ...domain.errors import BadRequest, ProxyError, Unauthorized
+from ...domain.http.access import AccessPolicy
+from .asgi import Receive, Scope, Send, request_head
+from .downstream import error_headers
+from .guard import refuse
+
+PageGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+
+_CHALLENGE = {"www-authenticate": 'Basic realm="openai-proxy", charset="UTF-8"'}
+"""What makes a browser ask for a key (RFC 7617 section 2)."""
+
+
+def health_page(proxy_target: str) -> HTTPRouteHandler:
+    """`/health`: liveness, answered whatever the upstream does."""
+
+    @get("/health", sync_to_thread=False)
+    def health() -> dict[str, str]:
+        return {"status": "healthy", "proxy_target": proxy_target}
+
+    return health
+
+
+def ready_page(is_ready: Callable[[], bool]) -> HTTPRouteHandler:
+    """`/_proxy/ready`: whether a request sent now would be served well."""
+
+    @get("/_proxy/ready", sync_to_thread=False)
+    def ready() -> Response[dict[str, str]]:
+        if is_ready():
+            return Response({"status": "ready"})
+        return Response({"status": "not ready"}, status_code=503)
+
+    return ready
+
+
+def stats_page(stats: Callable[[], dict[str, Any]], guard: PageGuard) -> HTTPRouteHandler:
+    """`/_proxy/stats`: what compression saved or lost."""
+
+    @get("/_proxy/stats", sync_to_thread=False, guards=[guard])
+    def page() -> dict[str, Any]:
+        return stats()
+
+    return page
+
+
+def metrics_page(
+    render: Callable[[], bytes], media_type: str, guard: PageGuard
+) -> HTTPRouteHandler:
+    """`/_proxy/metrics`: what Prometheus collects."""
+
+    @get("/_proxy/metrics", sync_to_thread=False, guards=[guard])
+    def page() -> Response[bytes]:
+        return Response(render(), media_type=media_type)
+
+    return page
+
+
+def compress_page(
+    explain: Callable[[bytes], Awaitable[dict[str, Any]]], max_bytes: int, guard: PageGuard
+) -> HTTPRouteHandler:
+    """`/_proxy/compress`: what would become of a text or a request. Nothing is sent or logged."""
+
+    @post("/_proxy/compress", status_code=200, guards=[guard], request_max_body_size=max_bytes)
+    async def page(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return await explain(await request.body())
+
+    return page
+
+
+def docs_page(document: dict[str, Any], guard: PageGuard) -> HTTPRouteHandler:
+    """`/_proxy/docs`: these pages, described for programs."""
+
+    @get("/_proxy/docs", sync_to_thread=False, guards=[guard])
+    def page() -> dict[str, Any]:
+        return document
+
+    return page
+
+
+def only_for(access: AccessPolicy) -> PageGuard:
+    """Keeps the pages it guards from whoever may not see them."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        # Litestar types its scope more narrowly than the ASGI specification does.
+        head = request_head(cast("Scope", connection.scope))
+        if not access.may_see_local_pages(head, allow_basic=True):
+            raise Unauthorized(
+                "This page is for callers on the proxy's own machine "
+                "and for those who present one of PROXY_API_KEYS."
+            )
+
+    return guard
+
+
+def is_local_path(raw_path: bytes) -> bool:
+    """Whether a path is the proxy's own, so that it never goes upstream."""
+    return raw_path.startswith(b"/_proxy/") or raw_path == b"/_proxy"
+
+
+async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's)
+    """The raw ASGI application that answers whatever is asked for below `/_proxy/` in vain."""
+    error = BadRequest("The proxy has no such page.")
+    error.status = 404
+    await refuse(error, scope, send)
+
+
+def answer_own_error(_: Request[Any, Any, Any], error: ProxyError) -> Response[bytes]:
+    """An error that a local page or its guard raised."""
+    return _as_response(error)
+
+
+def answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """A routing error of Litestar's, such as 404 or 405 on a local path."""
+    known = BadRequest(f"{error.detail}.")
+    known.status = error.status_code
+    return _as_response(known)
+
+
+def _as_response(error: ProxyError) -> Response[bytes]:
+    body = error.as_json()
+    headers = {name.decode(): value.decode() for name, value in error_headers(error, body)}
+    if isinstance(error, Unauthorized):
+        headers |= _CHALLENGE
+    return Response(body, status_code=error.status, headers=headers)

@@ -1,0 +1,150 @@
+"""The half of the guard that only the server's parser can be: what ASGI never sees."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from ...domain.errors import BadRequest, ProxyError, RequestTooLarge
+from ...domain.http.head_guard import MAX_HEAD_BYTES, MAX_TARGET_BYTES
+from .asgi import ON_LEAVING
+from .downstream import error_headers
+
+HEAD_SECONDS = 15
+"""How long a head may take to arrive, from the connection or its first byte on."""
+
+# Origin form (RFC 9112 section 3.2.1). uvicorn takes the path out of anything else.
+_ORIGIN_FORM = re.compile(rb"/[\x21\x22\x24-\x7e]*")
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol, which refuses more and says so in OpenAI's shape."""
+
+    _in_head = False
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+    _client_left: Callable[[], None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return bool(getattr(self.cycle, "response_complete", True))
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a head before long."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more, and say so to the request that is under way."""
+        self._head_has_ended()
+        # After a reset uvicorn lets it run out, and all that belongs to the connection with it.
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+        if self._client_left is not None:
+            self._client_left()
+            self._client_left = None
+
+    def on_leaving(self, call: Callable[[], None]) -> None:
+        """Call back when the client leaves, in place of whoever asked before.
+
+        It spares each request a task that waits for it by `receive`.
+        """
+        self._client_left = call
+        if self.transport.is_closing():
+            self.loop.call_soon(call)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, but no more of a head than may be, nor for longer."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES + MAX_TARGET_BYTES:
+                self._refuse(RequestTooLarge("The head of the request is too long.", status=431))
+                return
+        super().data_received(data)
+        if self._in_head and self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of the head that begins."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. Trailers are none (RFC 9110 section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Refuse a target that ASGI would show as something else."""
+        self._head_has_ended()
+        if not _ORIGIN_FORM.fullmatch(self.url):
+            raise ValueError("not in origin form")
+        # uvicorn types the keys of the specification alone.
+        self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
+        super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.send = _UnframedAnswer(self.cycle)  # type: ignore[method-assign]
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        # Added to empty bytes a piece stays what it is; uvicorn's bytearray copies it in and out.
+        if not getattr(self.cycle, "body", True):
+            self.cycle.body = b""  # type: ignore[assignment]
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 says no more than ours
+        """Refuse what the parser could not read."""
+        self._refuse(BadRequest("This is not a request that can be understood."))
+
+    def _head_has_ended(self) -> None:
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, error: ProxyError) -> None:
+        # What stands behind an answer that is under way must not land in the middle of it.
+        if not self.is_idle:
+            self.transport.abort()
+            return
+        body = error.as_json()
+        lines = [name + b": " + value + b"\r\n" for name, value in error_headers(error, body)]
+        self.transport.write(
+            STATUS_LINE[error.status] + b"".join(lines) + b"connection: close\r\n\r\n" + body
+        )
+        self.transport.close()
+
+
+class _UnframedAnswer:
+    """The `send` of an HTTP/1.0 request: an answer of unknown length ends with the connection.
+
+    uvicorn sends chunks whatever the version, which HTTP/1.0 does not know (RFC
+    9112 section 6.1). Its count of the bytes still to come is made not to run out.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._send: Any = cycle.send
+        self._is_unframed = False
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            names = [name for name, _ in message["headers"]]
+            self._is_unframed = b"content-length" not in names
+            if self._is_unframed:
+                self._cycle.chunked_encoding = False
+                self._cycle.expected_content_length = sys.maxsize
+        elif self._is_unframed and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            self._cycle.expected_content_length = 0
+            message = {**message, "body": b""}
+        await self._send(message)

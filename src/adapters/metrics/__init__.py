@@ -1,0 +1,1 @@
+"""Where the product counts what it did."""

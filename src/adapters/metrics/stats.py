@@ -1,0 +1,63 @@
+"""What compression saved or lost since the start, as `/_proxy/stats` tells it in JSON."""
+
+from decimal import Decimal
+from typing import Any
+
+from attrs import asdict
+
+from ...domain.savings.prices import PriceList
+from ...domain.savings.sums import Account, Bill, Cost, Estimate, Money, verdict
+from ..logs.records import timestamp
+from .counts import Metrics
+
+_NO_PRICES = "Nothing is said in money: no prices are set (PRICES_FILE)."
+
+
+def stats(metrics: Metrics, prices: PriceList | None, *, in_flight: int) -> dict[str, Any]:
+    """The page; `billed` is what answers said, `estimated` the proxy's own counts."""
+    models = metrics.savings.models
+    money = None if prices is None else metrics.savings.money(prices)
+    return {
+        "since": timestamp(metrics.since),
+        "requests": {"ended": metrics.requests, "in_flight": in_flight},
+        "estimated": _estimate(metrics.savings.estimate),
+        "billed": _billed(metrics.savings.billed),
+        "models": {model: _account(account) for model, account in models.items()},
+        "money": None if money is None else _money(money),
+        "verdict": _NO_PRICES if money is None else verdict(money),
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {
+        **asdict(estimate),
+        "tokens_saved": estimate.tokens_before - estimate.tokens_after,
+    }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    return {
+        "answers": account.answers,
+        "billed": _billed(account.billed),
+        "without_compression": _billed(account.without_compression),
+    }
+
+
+def _billed(bill: Bill) -> dict[str, int]:
+    return {f"{kind}_tokens": count for kind, count in asdict(bill).items()}
+
+
+def _money(money: Money) -> dict[str, Any]:
+    return {
+        "currency": "USD",
+        "billed": _cost(money.billed),
+        "without_compression": _cost(money.without_compression),
+        "saved": _cost(money.saved),
+        "priced_answers": money.priced_answers,
+        "unpriced_models": list(money.unpriced_models),
+    }
+
+
+def _cost(cost: Cost) -> dict[str, float]:
+    parts: dict[str, Decimal] = {**asdict(cost), "total": cost.total}
+    return {kind: round(float(amount), 6) for kind, amount in parts.items()}

@@ -1,0 +1,1 @@
+"""The API's side: connections, transports and WebSockets."""

@@ -1,0 +1,246 @@
+"""One connection to an upstream, which carries one exchange after another."""
+
+import asyncio
+import math
+import select
+import ssl
+from typing import NamedTuple, cast
+
+import httpx
+
+from .answer import Answer
+
+HIGH_WATER = 64 * 1024
+"""Unread bytes of an answer beyond which no more are read from the socket."""
+
+
+class Origin(NamedTuple):
+    """Whom a connection leads to; RFC 9110 section 4.3.1."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection and the exchange that is on it, if any.
+
+    Whoever holds the exchange begins it, writes, and reads head and body; the
+    event loop calls the rest. Everything that ends an exchange early goes
+    through `fail`, and nothing here outlives the socket.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.is_closed = True
+        """Whether either side closed it, or it was never open."""
+        self.is_reused = False
+        self.is_sending = False
+        """Whether the request is still on its way; until its end no answer is late."""
+        self._loop = asyncio.get_running_loop()
+        self._answer = Answer.to_nothing()
+        self._failure: BaseException | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._is_reading_paused = False
+        self.is_writing_paused = False
+        self._read_timeout: float | None = None
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf
+
+    # The exchange.
+
+    def begin(self, method: str) -> Answer:
+        """Expect the answer to a request of this method."""
+        self._answer = Answer(method)
+        return self._answer
+
+    async def head(self, read_timeout: float | None) -> None:
+        """Wait until the answer's head is there."""
+        while not self._answer.has_head:
+            await self._more_of_the_answer(read_timeout)
+
+    async def piece(self, read_timeout: float | None) -> bytes | None:
+        """The next piece of the answer's body; None at its end."""
+        while (piece := self._answer.take()) is None:
+            if self._answer.is_complete:
+                return None
+            await self._more_of_the_answer(read_timeout)
+        if self._is_reading_paused and self._answer.buffered_bytes == 0:
+            self._is_reading_paused = False
+            self._transport.resume_reading()
+        return piece
+
+    def write(self, *parts: bytes) -> None:
+        """Send `parts` as soon as the socket takes them."""
+        self._transport.writelines(parts)
+
+    async def drain(self, write_timeout: float | None) -> None:
+        """Wait until there is room to write, or no use in it any more."""
+        if not self.is_writing_paused or self.is_closed:
+            return
+        self._writer = self._loop.create_future()
+        try:
+            async with asyncio.timeout(write_timeout):
+                await self._writer
+        except TimeoutError:
+            raise httpx.WriteTimeout("the request was not taken in time") from None
+        finally:
+            self._writer = None
+
+    def sent(self) -> None:
+        """Take note that the request has left; from now on the answer may be late."""
+        self.is_sending = False
+        if self._reader is not None:
+            self._set_deadline()
+
+    def fail(self, error: BaseException) -> None:
+        """Break off: whoever reads the answer gets `error`, after what had arrived."""
+        if self._failure is None:
+            self._failure = error
+        self.abort()
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def abort(self) -> None:
+        """Close at once, whatever is on its way."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._transport.abort()
+
+    def end(self) -> bool:
+        """End the exchange; tells whether the connection is fit for another."""
+        answer = self._answer
+        answer.close()
+        is_fit = (
+            answer.is_taken
+            and answer.keeps_alive
+            and not answer.has_surplus
+            and not self.is_sending
+            and not self.is_closed
+            and self._transport.get_write_buffer_size() == 0
+        )
+        if not is_fit:
+            self.abort()
+        return is_fit
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is closed, or about to be: its end or unasked-for bytes are there to read."""
+        return self.is_closed or _is_readable(self._transport.get_extra_info("socket").fileno())
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_closed = False
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        try:
+            answer.feed(data)
+        except httpx.RemoteProtocolError as error:
+            self.fail(error)
+            return
+        if answer.has_surplus:
+            self.abort()
+        elif answer.buffered_bytes > HIGH_WATER and not self._is_reading_paused:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
+        _wake(self._reader)
+
+    def eof_received(self) -> None:
+        if not self._answer.is_complete:
+            try:
+                self._answer.end(in_order=self._ended_in_order())
+            except httpx.RemoteProtocolError as error:
+                self.fail(error)
+                return
+        self.abort()
+        _wake(self._reader)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        error = httpx.WriteError if self.is_sending else httpx.ReadError
+        self.fail(error(str(exc or "the connection was lost")))
+
+    def pause_writing(self) -> None:
+        self.is_writing_paused = True
+
+    def resume_writing(self) -> None:
+        self.is_writing_paused = False
+        _wake(self._writer)
+
+    # Waiting.
+
+    async def _more_of_the_answer(self, read_timeout: float | None) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._reader = self._loop.create_future()
+        self._read_timeout = read_timeout
+        self._set_deadline()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _set_deadline(self) -> None:
+        """Say when the answer is late; one timer serves all the reads of a connection.
+
+        It is moved only when it rings too early, which spares a timer for each read.
+        """
+        if self._read_timeout is None or self.is_sending:
+            self._deadline = math.inf
+            return
+        self._deadline = self._loop.time() + self._read_timeout
+        if self._timer is None or self._deadline < self._timer_due:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = self._deadline
+        self._timer = self._loop.call_at(self._timer_due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._reader is None or self._deadline == math.inf:
+            return
+        if self._loop.time() >= self._deadline:
+            self.fail(httpx.ReadTimeout("nothing arrived in time"))
+        else:
+            self._set_timer()
+
+    def _ended_in_order(self) -> bool:
+        """Whether the peer itself ended the stream; over TLS a bare FIN may be anyone's.
+
+        RFC 9112 section 9.8: such an end counts only with a closure alert, after
+        which reading gives an end of file rather than a wish for more bytes.
+        """
+        ssl_object: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        if ssl_object is None:
+            return True
+        try:
+            return not ssl_object.read(1)
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):  # as on Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,1 @@
+"""What each command of `openai-proxy` does."""

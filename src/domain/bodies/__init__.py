@@ -1,0 +1,1 @@
+"""The texts inside a request body."""

@@ -1,0 +1,1 @@
+"""Removing tokens from one text."""

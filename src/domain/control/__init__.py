@@ -1,0 +1,1 @@
+"""Who decides what is compressed: settings, rules and the request itself."""

@@ -1,0 +1,1 @@
+"""What HTTP asks of whoever stands between a client and the API."""

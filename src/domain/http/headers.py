@@ -1,0 +1,131 @@
+"""Which header fields travel on, in either direction.
+
+Fields are an ordered list of raw pairs and stay one. What is removed is what
+HTTP makes an intermediary remove (RFC 9110 section 7.6.1), what belongs to the
+platform around this hop, and the proxy's own control fields.
+"""
+
+from ..errors import LoopDetected
+from ..ports import RawHeaders
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+# The framing of this hop; the next hop has its own.
+_FRAMING = frozenset({b"content-length", b"host"})
+
+# What a load balancer or Cloud Run tells about the caller is not the upstream's to know.
+_PLATFORM = frozenset(
+    {
+        b"cf-connecting-ip",
+        b"forwarded",
+        b"x-cloud-trace-context",
+        b"x-real-ip",
+        b"x-serverless-authorization",
+    }
+)
+_PLATFORM_PREFIXES = (b"x-forwarded-", b"x-goog-")
+# These two are credentials and billing of Google's OpenAI-compatible endpoint.
+_GOOGLE_API_FIELDS = frozenset({b"x-goog-api-key", b"x-goog-user-project"})
+
+PROXY_KEY_FIELD = b"x-proxy-api-key"
+
+_CONTROL = frozenset(
+    {
+        PROXY_KEY_FIELD,
+        b"x-compression",
+        b"x-compression-ratio",
+        b"x-compression-strategy",
+        b"x-tokens-to-keep-ratio",
+    }
+)
+
+_NEVER_UPSTREAM = _HOP_BY_HOP | _FRAMING | _PLATFORM | _CONTROL
+
+# A WebSocket handshake of the next hop brings its own (RFC 6455 section 4.1),
+# the subprotocol excepted, which is negotiated end to end.
+_HANDSHAKE = frozenset(
+    {
+        b"sec-websocket-accept",
+        b"sec-websocket-extensions",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-version",
+    }
+)
+
+
+def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of a request that go upstream, and our Via (RFC 9110 section 7.6.3).
+
+    Names are expected in lower case, as ASGI delivers them. Raises LoopDetected
+    if the request has been sent on under the pseudonym `via` before.
+    """
+    for name, value in headers:
+        if name == b"via" and via in value:
+            raise LoopDetected("This request has already passed through this proxy.")
+    removed = _NEVER_UPSTREAM | _named_by_connection(headers)
+    kept = [
+        field
+        for field in headers
+        if field[0] not in removed
+        and (not field[0].startswith(_PLATFORM_PREFIXES) or field[0] in _GOOGLE_API_FIELDS)
+    ]
+    if (b"te", b"trailers") in headers:
+        kept.append((b"te", b"trailers"))
+    kept.append((b"via", b"1.1 " + via))
+    return kept
+
+
+def handshake_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, bytes]]:
+    """As `request_headers`, for a WebSocket handshake."""
+    kept = request_headers(headers, via=via)
+    return [field for field in kept if field[0] not in _HANDSHAKE]
+
+
+def response_headers(
+    headers: RawHeaders, *, status: int, is_head: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """The fields of an answer that go downstream, names in lower case as ASGI wants them.
+
+    An answer that by its status has no content (RFC 9110 section 6.4.1) loses
+    its Content-Length, which would announce a body that never comes.
+    """
+    lowered = [(name.lower(), value) for name, value in headers]
+    removed = _HOP_BY_HOP | _named_by_connection(lowered)
+    if status in (204, 304) and not is_head:
+        removed = removed | {b"content-length"}
+    return _with_one_content_length([field for field in lowered if field[0] not in removed])
+
+
+def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """As `response_headers`, for the upstream's consent to a WebSocket handshake."""
+    kept = response_headers(headers, status=101)
+    return [field for field in kept if field[0] not in _HANDSHAKE and field[0] not in _FRAMING]
+
+
+def _with_one_content_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    lengths = [field for field in fields if field[0] == b"content-length"]
+    if len(lengths) <= 1:
+        return fields
+    position = fields.index(lengths[0])
+    others = [field for field in fields if field[0] != b"content-length"]
+    return [*others[:position], lengths[0], *others[position:]]
+
+
+def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
+    values = [value for name, value in headers if name == b"connection"]
+    if not values:
+        return frozenset()
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))

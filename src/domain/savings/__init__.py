@@ -1,0 +1,1 @@
+"""What was billed, and what compression saved or lost of it."""
