@@ -23,7 +23,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "own_ways.py").write_text(
         "from openai_proxy.domain.compression.strategies import Uniform\nmine = Uniform(name='mine')\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "own_ways", raising=False)
     return "own_ways:mine"
 

@@ -1,6 +1,6 @@
 """The head of a request as it arrived: the one value that decisions are made from."""
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ..ports import RawHeaders
 
@@ -9,6 +9,10 @@ _ANNOUNCES_BODY = frozenset({b"content-length", b"transfer-encoding"})
 _FIXES_BODY = frozenset(
     {b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest"}
 )
+
+
+def _names_of(head: "RequestHead") -> frozenset[bytes]:
+    return frozenset([name for name, _ in head.headers])
 
 
 @frozen
@@ -23,12 +27,10 @@ class RequestHead:
     peer: str | None = None
     """The IP address it came from; None where there is none, such as on a Unix socket."""
     http_version: str = "1.1"
-    names: frozenset[bytes] = field(init=False, repr=False, eq=False)
+    names: frozenset[bytes] = field(
+        default=Factory(_names_of, takes_self=True), init=False, repr=False, eq=False
+    )
     """The names of all its fields: most questions about a head are answered by one look here."""
-
-    @names.default
-    def _names(self) -> frozenset[bytes]:
-        return frozenset([name for name, _ in self.headers])
 
     def values(self, name: bytes) -> list[bytes]:
         """All values of the field `name`, in order."""
