@@ -33,7 +33,7 @@ class Costs:
             for each in json.loads(results.read_text())["measurements"]
             if each["contender"] == PRODUCT and "cpu" in each
         }
-        return cls(request=cpu["chat"], chunk=cpu["streams"])
+        return cls(request=round(cpu["chat"], 1), chunk=round(cpu["streams"], 1))
 
 
 @frozen
