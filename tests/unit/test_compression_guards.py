@@ -102,9 +102,12 @@ class ListeningTokenizer:
 def test_the_domain_loads_with_the_standard_library_attrs_and_regex_alone() -> None:
     script = (
         "import sys\n"
+        "from importlib import import_module\n"
+        "from pkgutil import walk_packages\n"
         "before = set(sys.modules)\n"
-        "import openai_proxy.domain\n"
-        "import openai_proxy.domain.bodies.body_compression\n"
+        "import openai_proxy.domain as domain\n"
+        "for module in walk_packages(domain.__path__, 'openai_proxy.domain.'):\n"
+        "    import_module(module.name)\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})\n"
     )
 
