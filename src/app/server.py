@@ -11,10 +11,11 @@ import uvicorn
 from ..adapters.inbound.draining_server import DrainingServer
 from ..adapters.inbound.server_protocol import GuardedProtocol
 from ..adapters.inbound.websocket_protocol import WebSocketProtocol
-from ..adapters.logs.server import configure_logging
+from ..adapters.logs.library_logs import configure_logging
 from ..domain.http.websockets import PING_SECONDS
 from .application import create_app
 from .container import Container
+from .environment import log_warnings
 from .settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -30,6 +31,7 @@ _MAX_DESCRIPTORS = 65_536
 def serve(settings: Settings) -> None:
     """Listen and relay until told to stop."""
     configure_logging("json" if settings.logs_as_json else "text")
+    log_warnings(settings)
     _allow_descriptors(settings.max_concurrency)
     container = Container(settings=settings)
     _log.info(

@@ -18,8 +18,7 @@ from typing import Any, TextIO
 
 from ...domain.bodies.body_compression import CompressedBody
 from ...domain.ports import RelayedRequest
-from . import json_format as log_json
-from . import text_format as log_text
+from . import json_format, text_format
 from .outputs import Output, RotatingFile, Stream
 from .records import Record, RecordedCompression
 from .writer import LogWriter
@@ -50,9 +49,9 @@ class RotatingFiles:
         self._compressions = file("compression.log")
         self._terminal = None if terminal is None else _terminal_output(terminal)
         self._terminal_line = partial(
-            log_text.terminal_line, colour=terminal is not None and terminal.isatty()
+            text_format.terminal_line, colour=terminal is not None and terminal.isatty()
         )
-        self._compression_entry = partial(log_text.compression_entry, show_content=show_content)
+        self._compression_entry = partial(text_format.compression_entry, show_content=show_content)
         self._writer = LogWriter(self._write)
 
     @property
@@ -79,7 +78,7 @@ class RotatingFiles:
     def _write(self, records: Sequence[Record], missed: int) -> None:
         requests = [record for record in records if isinstance(record, RelayedRequest)]
         compressions = [record for record in records if isinstance(record, RecordedCompression)]
-        self._requests.write(_encoded(log_text.request_line, requests), missed)
+        self._requests.write(_encoded(text_format.request_line, requests), missed)
         self._compressions.write(_encoded(self._compression_entry, compressions), missed)
         if self._terminal is not None:
             self._terminal.write(_encoded(self._terminal_line, requests), missed)
@@ -125,8 +124,8 @@ class JsonLines:
 
     def _lines(self, record: Record) -> Sequence[str]:
         if isinstance(record, RelayedRequest):
-            return [log_json.request_line(record, self._project)]
-        return log_json.compression_lines(record, show_content=self._show_content)
+            return [json_format.request_line(record, self._project)]
+        return json_format.compression_lines(record, show_content=self._show_content)
 
 
 class NoLogs:
@@ -160,11 +159,11 @@ def _warn(path: Path, error: OSError) -> None:
 
 
 def _text_notice(count: int) -> bytes:
-    return log_text.dropped_notice(count).encode()
+    return text_format.dropped_notice(count).encode()
 
 
 def _json_notice(count: int) -> bytes:
-    return log_json.dropped_notice(count).encode()
+    return json_format.dropped_notice(count).encode()
 
 
 def _encoded(spell: Callable[[Any], str], records: Sequence[Record]) -> list[bytes]:

@@ -7,7 +7,7 @@ import sys
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.adapters.logs.server import json_record, redacted, text_record
+from openai_proxy.adapters.logs.library_logs import json_record, redacted, text_record
 
 hostile_texts = st.text(st.characters() | st.sampled_from("\n\r\x1b\x00\x7f\x85\u2028\u202e |"))
 keys = st.text("abcdefXYZ0189-_", min_size=8).map("sk-{}".format)

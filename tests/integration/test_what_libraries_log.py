@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 CONFIGURED = """
 import logging, threading, warnings
-from openai_proxy.adapters.logs.server import configure_logging
+from openai_proxy.adapters.logs.library_logs import configure_logging
 configure_logging({log_format!r})
 """
 

@@ -14,8 +14,7 @@ import threading
 from types import TracebackType
 from typing import Literal, TextIO
 
-from . import json_format as log_json
-from . import text_format as log_text
+from . import json_format, text_format
 from .outputs import Output, Stream
 from .records import timestamp
 from .writer import LogWriter
@@ -58,7 +57,7 @@ class QueuedLines(logging.Handler):
 
     def __init__(self, log_format: Literal["text", "json"], stream: TextIO | None) -> None:
         super().__init__()
-        spelling = log_json if log_format == "json" else log_text
+        spelling = json_format if log_format == "json" else text_format
         self._spell = json_record if log_format == "json" else text_record
         self._output = Output(Stream(stream), lambda count: spelling.dropped_notice(count).encode())
         # Seldom and often last words: they do not wait for company.
@@ -83,7 +82,7 @@ def json_record(record: logging.LogRecord) -> str:
         "logger": record.name,
     }
     stack_trace = _stack_trace(record)
-    return log_json.json_line(
+    return json_format.json_line(
         {**fields, "stack_trace": redacted(stack_trace)} if stack_trace else fields
     )
 
@@ -94,9 +93,9 @@ def text_record(record: logging.LogRecord) -> str:
     first, *rest = message.split("\n")
     line = (
         f"{timestamp(record.created)} {record.levelname} {record.name}:"
-        f" {log_text.without_control_characters(first)}\n"
+        f" {text_format.without_control_characters(first)}\n"
     )
-    return line + (log_text.quoted("\n".join(rest)) if rest else "")
+    return line + (text_format.quoted("\n".join(rest)) if rest else "")
 
 
 def redacted(text: str) -> str:
