@@ -21,6 +21,7 @@ from ..domain.protection.protections import PROTECTIONS
 from . import readers
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
+_IN_A_LOOP = frozenset({"host", "port", "upstream_base_url"})
 _FAMILIES = ("COMPRESSION_", "UPSTREAM_")
 
 
@@ -34,12 +35,12 @@ class InvalidSettings(ValueError):
 
 @frozen
 class Secret:
-    """A text that is never shown, neither by `repr` nor by `str`."""
+    """A text that is never shown, neither by `repr` nor by `str`; an empty one shows as empty."""
 
     value: str = field(repr=False)
 
     def __str__(self) -> str:
-        return "********"
+        return "********" if self.value else ""
 
 
 NO_SALT = Secret("")
@@ -158,7 +159,7 @@ class Settings:
         "native",
         readers.choice("native", "httpx"),
         allowed="native or httpx",
-        meaning="What speaks to the upstream; httpx knows outgoing HTTP proxies.",
+        meaning="What speaks to the upstream; httpx knows outgoing HTTP proxies, and HTTP/2 with the extra http2.",
     )
     proxy_api_keys: tuple[Secret, ...] = _setting(
         (),
@@ -189,7 +190,7 @@ class Settings:
     )
     compression_protect: frozenset[str] = _setting(
         frozenset(),
-        readers.choices(*PROTECTIONS),
+        readers.choices(*PROTECTIONS, or_none=True),
         shown_default="none",
         allowed=f"any of {','.join(PROTECTIONS)}, or none",
         meaning="Spans that are never removed.",
@@ -257,7 +258,7 @@ class Settings:
         "auto",
         readers.choice("auto", "text", "json", "none"),
         allowed="auto, text, json or none",
-        meaning="Files and text, or JSON lines on stdout; on Cloud Run always the latter.",
+        meaning="Files and text, or JSON lines on stdout; on Cloud Run the latter even if text is asked for.",
     )
     log_dir: str = _setting(
         ".",
@@ -338,7 +339,7 @@ class Settings:
         Raises InvalidSettings with a line for each variable that is out of range.
         """
         values: dict[str, Any] = {}
-        problems: list[str] = []
+        problems: dict[str, str] = {}
         for attribute in fields(cls):
             name = attribute.name.upper()
             text = environment.get(name, "").strip()
@@ -347,14 +348,14 @@ class Settings:
             try:
                 values[attribute.name] = attribute.metadata["read"](text)
             except InvalidRatio as problem:
-                problems.append(str(problem))
+                problems[attribute.name] = str(problem)
             except ValueError:
-                problems.append(_problem(name, text, attribute.metadata))
-        if problems:
-            raise InvalidSettings(problems)
+                problems[attribute.name] = _problem(name, text, attribute.metadata)
         settings = cls(**values)
-        if settings.upstream_is_this_proxy:
-            raise InvalidSettings([_LOOP.format(settings.upstream_base_url)])
+        if settings.upstream_is_this_proxy and problems.keys().isdisjoint(_IN_A_LOOP):
+            problems["upstream_base_url"] = _LOOP.format(settings.upstream_base_url)
+        if problems:
+            raise InvalidSettings(problems.values())
         return settings
 
     def shown(self, name: str) -> str:
