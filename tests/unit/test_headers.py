@@ -86,9 +86,24 @@ class TestRequestFields:
 
         assert request_headers(fields, via=ME) == [(b"via", b"1.1 " + ME)]
 
-    def test_te_passes_as_trailers_alone(self) -> None:
-        assert request_headers([(b"te", b"trailers")], via=b"me")[0] == (b"te", b"trailers")
-        assert request_headers([(b"te", b"gzip")], via=b"me") == [(b"via", b"1.1 me")]
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            [b"trailers"],
+            [b"Trailers"],
+            [b"trailers, deflate"],
+            [b"deflate;q=0.5 ,\tTRAILERS "],
+            [b"gzip", b"trailers", b"trailers"],
+        ],
+    )
+    def test_te_passes_as_trailers_alone(self, asked: list[bytes]) -> None:
+        fields = [(b"te", value) for value in asked]
+
+        assert request_headers(fields, via=ME) == [(b"te", b"trailers"), (b"via", b"1.1 " + ME)]
+
+    @pytest.mark.parametrize("value", [b"", b"gzip", b"trailers;q=0.5", b"no trailers"])
+    def test_te_without_trailers_stops_here(self, value: bytes) -> None:
+        assert request_headers([(b"te", value)], via=ME) == [(b"via", b"1.1 " + ME)]
 
     def test_a_request_that_was_here_before_is_a_loop(self) -> None:
         sent_before = request_headers([(b"via", b"1.1 other")], via=b"me")

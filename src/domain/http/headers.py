@@ -82,7 +82,7 @@ def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, byt
         if field[0] not in removed
         and (not field[0].startswith(_PLATFORM_PREFIXES) or field[0] in _GOOGLE_API_FIELDS)
     ]
-    if (b"te", b"trailers") in headers:
+    if b"trailers" in _tokens(headers, b"te"):
         kept.append((b"te", b"trailers"))
     kept.append((b"via", b"1.1 " + via))
     return kept
@@ -125,7 +125,12 @@ def _with_one_content_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[by
 
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
-    values = [value for name, value in headers if name == b"connection"]
+    return _tokens(headers, b"connection")
+
+
+def _tokens(headers: RawHeaders, name: bytes) -> frozenset[bytes]:
+    """The tokens that all fields `name` list, in lower case (RFC 9110 section 5.6.1)."""
+    values = [value for field_name, value in headers if field_name == name]
     if not values:
         return frozenset()
     return frozenset(token.strip().lower() for value in values for token in value.split(b","))
