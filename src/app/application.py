@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, asgi
 
-from ..adapters.inbound.asgi import Application, Receive, Scope, Send
+from ..adapters.inbound.asgi import Application, Receive, Scope, Send, request_head
 from ..adapters.inbound.guard import Guard
 from ..adapters.inbound.local_pages import (
     PageGuard,
@@ -30,8 +30,8 @@ from ..adapters.metrics.stats import stats
 from ..domain.errors import ProxyError
 from .compression import strategies_of
 from .container import Container
-from .environment import load_settings
-from .settings import InvalidSettings
+from .environment import load_settings, log_warnings
+from .settings import InvalidSettings, Settings
 
 
 def create_app(container: Container | None = None) -> Application:
@@ -41,10 +41,7 @@ def create_app(container: Container | None = None) -> Application:
     not valid, the process ends with a line for each problem.
     """
     if container is None:
-        try:
-            container = Container(settings=load_settings())
-        except InvalidSettings as invalid:
-            raise SystemExit(str(invalid)) from None
+        container = Container(settings=_settings_or_exit())
     relay = asgi("/", is_mount=True, copy_scope=False)(
         _by_kind(
             container.spans().around(container.relay()),
@@ -64,7 +61,16 @@ def create_app(container: Container | None = None) -> Application:
         logging_config=None,
     )
     # Litestar types its messages more narrowly than the ASGI specification does.
-    return Guard(cast("Application", application))
+    return Guard(_by_raw_path(cast("Application", application)))
+
+
+def _settings_or_exit() -> Settings:
+    try:
+        settings = load_settings()
+    except InvalidSettings as invalid:
+        raise SystemExit(str(invalid)) from None
+    log_warnings(settings)
+    return settings
 
 
 def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
@@ -89,7 +95,23 @@ def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
 
 
 def _is_ready(container: Container) -> bool:
+    """Whether requests may come.
+
+    Where the settings compress nothing, no vocabulary is loaded ahead, which
+    keeps the process small; the first request that asks for compression waits.
+    """
     return container.compression().is_warm and not container.traffic().is_draining
+
+
+def _by_raw_path(application: Application) -> Application:
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # Litestar decodes and trims a path before it looks for a page, so that
+        # `/%68ealth` would be one; the relay at the root reads `raw_path` alone.
+        if scope["type"] != "lifespan" and not is_local_path(request_head(scope).raw_path):
+            scope["path"] = "/"
+        await application(scope, receive, send)
+
+    return route
 
 
 def _by_kind(requests: Application, websockets: Application) -> Application:

@@ -74,7 +74,9 @@ def test_a_bad_question_is_answered_400_by_the_name_of_its_field(proxy: RunningP
 def test_a_body_beyond_the_limit_is_answered_413(start_proxy: StartProxy) -> None:
     proxy = start_proxy(COMPRESSION_MAX_BODY_BYTES="1000")
 
-    assert _ask(proxy, {"text": "x" * 1000}).status == 413
+    refused = _ask(proxy, {"text": "x" * 1000})
+
+    assert (refused.status, json.loads(refused.body)["error"]["code"]) == (413, "request_too_large")
     assert _ask(proxy, {"text": "x" * 900, **HALF}).status == 200
 
 

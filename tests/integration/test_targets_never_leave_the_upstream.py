@@ -68,6 +68,35 @@ def test_one_leading_v1_is_the_upstreams_own(
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        b"/health/",
+        b"/%68ealth",
+        b"/Health",
+        b"/health%2F",
+        b"/%5Fproxy/ready",
+        b"/_proxy%2Fready",
+        b"/%5fproxy/compress?x=1",
+    ],
+)
+def test_a_page_of_the_proxys_spelt_otherwise_is_the_upstreams(
+    client: RawClient, upstream: ScriptedUpstream, asked: bytes
+) -> None:
+    client.ask(b"GET", asked)
+
+    assert [received.target for received in upstream.requests] == [b"/v1" + asked]
+
+
+@pytest.mark.parametrize("asked", [b"/health", b"/health?x=1", b"/_proxy/ready", b"/_proxy"])
+def test_the_proxys_own_pages_stay_here(
+    client: RawClient, upstream: ScriptedUpstream, asked: bytes
+) -> None:
+    client.ask(b"GET", asked)
+
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
     ("path", "sent"),
     [("", b"/models?x"), ("/", b"/models?x"), ("/a/b%2Fc/v2/", b"/a/b%2Fc/v2/models?x")],
 )

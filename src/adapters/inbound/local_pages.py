@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from ...domain.errors import BadRequest, ProxyError, Unauthorized
+from ...domain.errors import BadRequest, ProxyError, RequestTooLarge, Unauthorized
 from ...domain.http.access import AccessPolicy
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import error_headers
@@ -103,7 +103,7 @@ def only_for(access: AccessPolicy) -> PageGuard:
 
 def is_local_path(raw_path: bytes) -> bool:
     """Whether a path is the proxy's own, so that it never goes upstream."""
-    return raw_path.startswith(b"/_proxy/") or raw_path == b"/_proxy"
+    return raw_path in (b"/health", b"/_proxy") or raw_path.startswith(b"/_proxy/")
 
 
 async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's)
@@ -119,8 +119,9 @@ def answer_own_error(_: Request[Any, Any, Any], error: ProxyError) -> Response[b
 
 
 def answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """A routing error of Litestar's, such as 404 or 405 on a local path."""
-    known = BadRequest(f"{error.detail}.")
+    """An error of Litestar's on a local path, such as 404, 405 or 413."""
+    kind = RequestTooLarge if error.status_code == RequestTooLarge.status else BadRequest
+    known = kind(f"{error.detail}.")
     known.status = error.status_code
     return _as_response(known)
 
