@@ -1,9 +1,13 @@
 """`openai-proxy demo`, as somebody without a key sees it."""
 
 import re
+import shlex
+import signal
 import subprocess
 
+import httpx
 from tests.running_proxy import COMMAND
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_it_shows_the_same_chat_with_and_without_compression_and_ends() -> None:
@@ -34,3 +38,27 @@ def test_without_the_openai_package_it_uses_httpx() -> None:
 
     assert "The client is plain httpx" in shown.stdout
     assert shown.stdout.count("billed by the upstream") == 2
+
+
+def test_with_serve_it_answers_the_printed_command_until_ctrl_c() -> None:
+    with subprocess.Popen(
+        [COMMAND, "demo", "--serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={},
+    ) as demo:
+        try:
+            assert demo.stdout is not None
+            command = next(line for line in demo.stdout if line.startswith("  curl "))
+            _, url, _, _, _, body = shlex.split(command)
+            headers = {"content-type": "application/json"}
+            answer = httpx.post(url, headers=headers, content=body, timeout=PATIENCE_SECONDS)
+            demo.send_signal(signal.SIGINT)
+            _, errors = demo.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            demo.kill()
+
+    assert answer.status_code == httpx.codes.OK
+    assert answer.json()["choices"][0]["message"]["content"].startswith("You said: ")
+    assert (demo.returncode, errors) == (0, "")
