@@ -1,5 +1,6 @@
 """Where the settings come from: the environment, a `.env` file, and files that hold secrets."""
 
+import logging
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -8,9 +9,11 @@ from dotenv import dotenv_values
 
 from .compression import compression_problems
 from .price_file import InvalidPrices, load_prices
-from .settings import InvalidSettings, Settings
+from .settings import InvalidSettings, Settings, unknown_variables
 
 _MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
+
+_log = logging.getLogger("openai_proxy")
 
 
 def load_settings(directory: Path | None = None, *, without: Collection[str] = ()) -> Settings:
@@ -20,31 +23,46 @@ def load_settings(directory: Path | None = None, *, without: Collection[str] = (
     value, as secrets are mounted. Variables named in `without` count as unset.
     Raises InvalidSettings with every problem.
     """
-    environment = {**_dotenv(directory or Path.cwd()), **os.environ}
-    environment = {name: value for name, value in environment.items() if name not in without}
-    problems = [*_read_secret_files(environment), *compression_problems(environment)]
+    variables = _variables(directory or Path.cwd())
+    environment = {name: value for name, value in variables.items() if name not in without}
+    problems = [
+        *_read_secret_files(environment),
+        *compression_problems(environment),
+        *_price_problems(environment),
+    ]
     try:
         settings = Settings.from_env(environment)
     except InvalidSettings as invalid:
         raise InvalidSettings([*problems, *invalid.problems]) from None
-    problems += _price_problems(settings.prices_file)
     if problems:
         raise InvalidSettings(problems)
     return settings
 
 
-def _price_problems(path: str | None) -> list[str]:
+def log_warnings(settings: Settings, directory: Path | None = None) -> None:
+    """Log what is valid but hardly meant: misspelt variables, and a key lent to everyone."""
+    for warning in unknown_variables(_variables(directory or Path.cwd())):
+        _log.warning(warning)
+    if settings.proxy_open and settings.openai_api_key and not settings.proxy_api_keys:
+        _log.warning("PROXY_OPEN: everyone who reaches this proxy spends OPENAI_API_KEY")
+
+
+def _variables(directory: Path) -> Mapping[str, str]:
+    values = dotenv_values(directory / ".env", interpolate=False)
+    below = {name: value for name, value in values.items() if value is not None}
+    return {**below, **os.environ}
+
+
+def _price_problems(environment: Mapping[str, str]) -> list[str]:
+    path = environment.get("PRICES_FILE", "").strip()
+    # Settings themselves refuse a path that is not printable.
+    if not path or not path.isprintable():
+        return []
     try:
-        if path is not None:
-            load_prices(path)
+        load_prices(path)
     except InvalidPrices as invalid:
         return [f"PRICES_FILE: {problem}" for problem in invalid.problems]
     return []
-
-
-def _dotenv(directory: Path) -> Mapping[str, str]:
-    values = dotenv_values(directory / ".env", interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _read_secret_files(environment: dict[str, str]) -> list[str]:

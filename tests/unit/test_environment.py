@@ -1,0 +1,85 @@
+"""What is said about the settings of a process: every problem at once, and what is hardly meant."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from openai_proxy.app.application import create_app
+from openai_proxy.app.environment import load_settings, log_warnings
+from openai_proxy.app.settings import InvalidSettings, Settings
+
+MISSPELT = "COMPRESSION_RATOI: no such variable; did you mean COMPRESSION_RATIO?"
+
+
+def write_dotenv(directory: Path, text: str) -> None:
+    (directory / ".env").write_text(text)
+
+
+class TestProblems:
+    def test_those_of_files_are_told_with_those_of_values(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PORT", "abc")
+        monkeypatch.setenv("PRICES_FILE", "/nope")
+        monkeypatch.setenv("COMPRESSION_RULES", "/nor/this")
+        monkeypatch.setenv("OPENAI_API_KEY_FILE", "/nor/that")
+
+        with pytest.raises(InvalidSettings) as refused:
+            load_settings(tmp_path)
+
+        assert {problem.partition(":")[0] for problem in refused.value.problems} == {
+            "PORT",
+            "PRICES_FILE",
+            "COMPRESSION_RULES",
+            "OPENAI_API_KEY_FILE",
+        }
+
+    def test_a_path_that_cannot_be_one_is_told_once(self, tmp_path: Path) -> None:
+        write_dotenv(tmp_path, 'PRICES_FILE="a\\tb"\n')
+
+        with pytest.raises(InvalidSettings) as refused:
+            load_settings(tmp_path)
+
+        assert len(refused.value.problems) == 1
+        assert refused.value.problems[0].startswith("PRICES_FILE: 'a\\tb' is not valid")
+
+
+class TestWarnings:
+    def test_a_misspelt_variable_in_the_dotenv_file_is_told_the_nearest_name(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        write_dotenv(tmp_path, "COMPRESSION_RATOI=2\n")
+
+        log_warnings(Settings(), tmp_path)
+
+        assert caplog.messages == [MISSPELT]
+
+    def test_a_key_that_is_lent_to_everyone_is_told(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for settings in (
+            {"PROXY_OPEN": "true"},
+            {"PROXY_OPEN": "true", "OPENAI_API_KEY": "sk-canary"},
+            {"PROXY_OPEN": "true", "OPENAI_API_KEY": "sk-canary", "PROXY_API_KEYS": "one"},
+        ):
+            log_warnings(Settings.from_env(settings), tmp_path)
+
+        assert caplog.messages == [
+            "PROXY_OPEN: everyone who reaches this proxy spends OPENAI_API_KEY"
+        ]
+
+    def test_an_application_that_another_server_runs_warns_too(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("LOG_FORMAT", "none")
+        write_dotenv(tmp_path, "COMPRESSION_RATOI=2\n")
+
+        with caplog.at_level(logging.WARNING):
+            create_app()
+
+        assert caplog.messages == [MISSPELT]
