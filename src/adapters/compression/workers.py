@@ -1,6 +1,7 @@
 """Compressing bodies beside the event loop."""
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from ...domain.control.policy import CompressionPolicy
 from ...domain.ports import Tokenizer
 
 Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
 
 
 class CompressionWorkers:
@@ -32,11 +35,12 @@ class CompressionWorkers:
     def warm_up(self) -> None:
         """Load the usual vocabulary in the background, so that no request waits for it."""
         self._warming = self._threads.submit(self._tokenizer_for, "")
+        self._warming.add_done_callback(_log_failure)
 
     @property
     def is_warm(self) -> bool:
-        """Whether no loading is under way."""
-        return self._warming is None or self._warming.done()
+        """Whether the vocabulary is loaded, if `warm_up` was to load it."""
+        return self._warming is None or _has_succeeded(self._warming)
 
     async def compress(
         self, body: bytes, endpoint: str, policy: CompressionPolicy
@@ -89,3 +93,12 @@ class CompressionWorkers:
     def close(self) -> None:
         """Let the running compressions end and take no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _has_succeeded(warming: Future[Tokenizer]) -> bool:
+    return warming.done() and not warming.cancelled() and warming.exception() is None
+
+
+def _log_failure(warming: Future[Tokenizer]) -> None:
+    if not warming.cancelled() and (error := warming.exception()):
+        _log.error("The vocabulary cannot be loaded, so this is never ready", exc_info=error)
