@@ -86,11 +86,11 @@ def choice(*options: str) -> Callable[[str], str]:
     return read
 
 
-def choices(*options: str) -> Callable[[str], frozenset[str]]:
-    """Any of `options`, separated by commas; the word `none` for none of them."""
+def choices(*options: str, or_none: bool = False) -> Callable[[str], frozenset[str]]:
+    """Some of `options`, separated by commas; `or_none` allows the word `none` for none of them."""
 
     def read(value: str) -> frozenset[str]:
-        if value.lower() == "none":
+        if or_none and value.lower() == "none":
             return frozenset()
         chosen = frozenset(part.strip().lower() for part in value.split(","))
         if not chosen <= set(options):

@@ -100,6 +100,21 @@ class TestReadingTheEnvironment:
         with pytest.raises(InvalidSettings, match="is this proxy itself"):
             Settings.from_env({"UPSTREAM_BASE_URL": url})
 
+    def test_such_an_upstream_is_named_beside_other_problems(self) -> None:
+        with pytest.raises(InvalidSettings) as refused:
+            Settings.from_env(
+                {"UPSTREAM_BASE_URL": "http://localhost:8000/v1", "MAX_CONCURRENCY": "0"}
+            )
+
+        named = [problem.partition(":")[0] for problem in refused.value.problems]
+        assert named == ["MAX_CONCURRENCY", "UPSTREAM_BASE_URL"]
+
+    def test_no_upstream_is_suspected_while_the_port_is_unknown(self) -> None:
+        with pytest.raises(InvalidSettings) as refused:
+            Settings.from_env({"UPSTREAM_BASE_URL": "http://localhost:8000/v1", "PORT": "abc"})
+
+        assert [problem.partition(":")[0] for problem in refused.value.problems] == ["PORT"]
+
 
 class TestCompressionSettings:
     def test_compression_switched_off_covers_nothing(self) -> None:
@@ -114,6 +129,11 @@ class TestCompressionSettings:
 
         assert settings.policy.endpoints == {"chat", "responses"}
         assert settings.policy.protect == frozenset()
+
+    @pytest.mark.parametrize("name", ["COMPRESSION_ENDPOINTS", "COMPRESSION_ROLES"])
+    def test_at_least_one_endpoint_and_one_role_must_be_named(self, name: str) -> None:
+        with pytest.raises(InvalidSettings, match=rf"^{name}: 'none' is not valid"):
+            Settings.from_env({name: "none"})
 
 
 class TestSecrets:
@@ -130,6 +150,10 @@ class TestSecrets:
         assert "canary" not in f"{settings!r}{settings}"
         assert "canary" not in "".join(map(settings.shown, NAMES))
         assert str(Secret("canary")) == "********"
+
+    def test_a_secret_that_is_not_set_shows_as_empty(self) -> None:
+        assert Settings().shown("COMPRESSION_SALT") == ""
+        assert str(Secret("")) == ""
 
     def test_credentials_in_a_refused_url_are_not_shown(self) -> None:
         with pytest.raises(InvalidSettings) as refused:

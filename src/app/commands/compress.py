@@ -100,7 +100,7 @@ def _strategy(name: str | None) -> Strategy | None:
 
 def _protect(kinds: str | None) -> frozenset[str] | None:
     try:
-        return None if kinds is None else readers.choices(*PROTECTIONS)(kinds)
+        return None if kinds is None else readers.choices(*PROTECTIONS, or_none=True)(kinds)
     except ValueError:
         allowed = ", ".join(PROTECTIONS)
         fail([f"--protect: {readers.shown(kinds or '')} is not valid; it must be any of {allowed}"])
