@@ -23,7 +23,7 @@ def load_spans() -> RequestSpans:
         # Only those who trace need the SDK.
         from ..adapters.metrics.otel_spans import OpenTelemetrySpans, exporting_provider  # noqa: PLC0415
     except ModuleNotFoundError:
-        _log.warning("OTEL_ variables ask for traces: pip install openai-proxy[otel]")
+        _log.warning("OTEL_ variables ask for traces: pip install '.[otel]'")
         return NoSpans()
     return OpenTelemetrySpans(exporting_provider())
 
