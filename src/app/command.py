@@ -1,6 +1,5 @@
 """The command `openai-proxy`."""
 
-import os
 from importlib.metadata import version
 
 import click
@@ -9,7 +8,7 @@ from .commands.compress import compress
 from .commands.evaluate import evaluate
 from .commands.failure import settings_or_fail
 from .commands.rules import rules
-from .settings import Settings, unknown_variables, variables
+from .settings import variables
 
 
 @click.group(invoke_without_command=True)
@@ -34,8 +33,6 @@ main.add_command(rules)
 def serve() -> None:
     """Relay requests until told to stop."""
     settings = settings_or_fail()
-    for warning in _warnings(settings):
-        click.echo(f"warning: {warning}", err=True)
     # The server is imported only by the command that needs it.
     from .server import serve as run  # noqa: PLC0415
 
@@ -59,10 +56,3 @@ def demo(*, keep_running: bool) -> None:
     from .commands.demo import run_demo  # noqa: PLC0415
 
     run_demo(keep_running=keep_running)
-
-
-def _warnings(settings: Settings) -> list[str]:
-    warnings = list(unknown_variables(os.environ))
-    if settings.proxy_open and settings.openai_api_key and not settings.proxy_api_keys:
-        warnings.append("PROXY_OPEN: everyone who reaches this proxy spends OPENAI_API_KEY")
-    return warnings
