@@ -1,10 +1,14 @@
 """What the README says is so."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
-from openai_proxy.app.settings import variables
+import uvicorn
+
+from openai_proxy.app.server import server_options
+from openai_proxy.app.settings import Settings, variables
 
 README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
 
@@ -45,3 +49,18 @@ def test_the_extended_proxy_can_be_made_as_shown() -> None:
     names = run(block)
 
     assert callable(names["create"]())
+
+
+def test_the_development_server_has_the_options_of_the_command() -> None:
+    (arguments,) = re.findall(r"^uv run uvicorn (.*)$", README, re.MULTILINE)
+    flags = uvicorn.main.make_context("uvicorn", shlex.split(arguments)).params
+    its_own = {"host", "port"}
+    without_a_flag = {"log_config", "ws_ping_timeout"}
+
+    options = server_options(Settings())
+
+    assert {name: flags[name] for name in options.keys() - its_own - without_a_flag} == {
+        name: f"{option.__module__}:{option.__name__}" if isinstance(option, type) else option
+        for name, option in options.items()
+        if name not in its_own | without_a_flag
+    }
