@@ -70,6 +70,27 @@ def _error(got: Answer) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ((b"Content-Encoding", b"gzip"), "content_encoding"),
+        ((b"Content-Digest", b"sha-256=:AA==:"), "digest"),
+        ((b"Repr-Digest", b"sha-256=:AA==:"), "digest"),
+        ((b"Digest", b"sha-256=AA=="), "digest"),
+        ((b"Content-MD5", b"AA=="), "digest"),
+    ],
+)
+def test_the_answer_tells_what_fixes_a_body(
+    halving: RunningProxy, upstream: ScriptedUpstream, field: tuple[bytes, bytes], reason: str
+) -> None:
+    body = json.dumps(ASKED[CHAT]).encode()
+    with connected(halving.address) as client:
+        got = client.ask(b"POST", CHAT, [JSON, field], body)
+
+    assert _told(got)["reason"] == reason
+    assert bytes(upstream.requests[-1].body) == body
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("target", [CHAT, RESPONSES])
 def test_a_request_is_compressed_as_it_asks_and_its_answer_says_so(

@@ -316,9 +316,20 @@ class TestGuards:
         def none_for(model: str) -> Tokenizer:
             raise LookupError(model)
 
-        assert compress_body(asking(PROSE), "chat", POLICY, none_for) == CompressedBody.untouched(
-            "failed", asking(PROSE)
-        )
+        body = asking(PROSE)
+
+        result = compress_body(body, "chat", POLICY, none_for)
+
+        untouched = CompressedBody.untouched("failed", body)
+        assert result == evolve(untouched, failure="LookupError")
+
+    def test_a_failure_is_kept_by_its_type_alone(self) -> None:
+        def breaks_at(model: str) -> Tokenizer:
+            raise Panic(model)
+
+        result = compress_body(asking(PROSE), "chat", POLICY, breaks_at)
+
+        assert result.failure == "Panic"
 
     def test_an_interrupt_is_not_swallowed(self) -> None:
         with pytest.raises(KeyboardInterrupt):

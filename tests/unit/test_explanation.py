@@ -115,6 +115,19 @@ class TestTheExplanation:
         ]
         assert (told["status"], told["reason"]) == ("skipped", "no_text_shorter")
 
+    @pytest.mark.parametrize(("model", "assumed"), [("gpt-4o", False), ("mistral-large", True)])
+    def test_it_tells_whether_the_encoding_is_assumed(self, model: str, *, assumed: bool) -> None:
+        body = asking(PROSE).replace(b"gpt-4o", model.encode())
+
+        told = explanation(compressed(body, CompressionPolicy(HALF)), b"")
+
+        assert told["encoding_assumed"] is assumed
+
+    def test_it_assumes_no_encoding_where_nobody_looked(self) -> None:
+        told = explanation(compressed(b"", CompressionPolicy(HALF)), b"")
+
+        assert told["encoding_assumed"] is False
+
     @given(any_texts, keep_ratios)
     def test_it_is_json(self, text: str, keep_ratio: KeepRatio) -> None:
         done = compressed(asking(text), CompressionPolicy(keep_ratio=keep_ratio))
@@ -156,8 +169,31 @@ class TestTheQuestion:
         assert treatment.protect == {"numbers"}
 
     @pytest.mark.parametrize(
+        "request_body",
+        [
+            b'{"messages": [], "messages": [{"role": "user", "content": "%s"}]}' % PROSE.encode(),
+            b'{ "model":"gpt-4o","messages":[{"role":"user","content":"\\u0041 \xc3\xa9 1e2"}] }',
+        ],
+    )
+    def test_a_request_is_asked_about_byte_for_byte(self, request_body: bytes) -> None:
+        raw = b'{"strategy": "words", "request":%s, "endpoint": "chat"}' % request_body
+
+        question = read_question(raw, CompressionPolicy(HALF), BUILT_IN)
+
+        assert question.body == request_body
+
+    def test_keys_that_come_twice_are_explained_as_the_relay_sees_them(self) -> None:
+        raw = b'{"request": {"messages": [], "messages": []}}'
+
+        question = read_question(raw, CompressionPolicy(HALF), BUILT_IN)
+
+        assert compressed(question.body, question.policy).skipped == "duplicate_keys"
+
+    @pytest.mark.parametrize(
         ("asked", "param"),
         [
+            (b'{"request": {}, "request": {}}', "request"),
+            (b'{"request": {"temperature": NaN}}', "request"),
             (b"", None),
             (b"[]", None),
             (b"[" * 100_000, None),

@@ -169,8 +169,8 @@ class Relay:
         endpoint = compressible_endpoint(head.method, head.raw_path)
         if endpoint is None or not policy.covers(endpoint):
             return await _as_it_comes(head, downstream)
-        if head.fixes_body:
-            exchange.compressed = CompressedBody.untouched("content_encoding")
+        if head.body_fixed_by is not None:
+            exchange.compressed = CompressedBody.untouched(head.body_fixed_by)
             return await _as_it_comes(head, downstream)
         body = await downstream.read_body(self._settings.max_body_bytes)
         if not isinstance(body, bytes):

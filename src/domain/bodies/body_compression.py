@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from ..compression.encodings import encoding_of_model
 from ..compression.fit import fit_text
 from ..compression.keep_ratio import KEEP_ALL
 from ..compression.text import CompressedText, compress_text
@@ -34,6 +35,7 @@ from .request_texts import (
 
 BodySkipReason = Literal[
     "content_encoding",  # The body is encoded, so its JSON is not there to see.
+    "digest",  # A digest of the body came with it, which a change would make untrue.
     "body_too_large",  # It is longer than the limit on what is held in memory.
     "off",  # Compression is switched off.
     "endpoint_not_chosen",  # The policy leaves this endpoint alone.
@@ -98,11 +100,18 @@ class CompressedBody:
     left_alone: tuple[TextLeftAlone, ...] = ()
     is_shadow: bool = False
     """Whether the body is the original although the texts got shorter."""
+    failure: str | None = None
+    """The type of what went wrong where `skipped` is `failed`; its text might quote the body."""
 
     @classmethod
     def untouched(cls, reason: BodySkipReason, body: bytes = b"", model: str = "") -> Self:
         """A body no text of which was looked into; `body` is empty if it streams by."""
         return cls(body, model, encoding="", skipped=reason)
+
+    @property
+    def encoding_assumed(self) -> bool:
+        """Whether the model is not one whose encoding is known."""
+        return bool(self.encoding) and encoding_of_model(self.model).assumed
 
     @property
     def status(self) -> BodyStatus:
@@ -219,8 +228,8 @@ def _compress(
         return CompressedBody.untouched(BODY_REASONS[type(error)], body)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException:  # noqa: BLE001 a panic in a tokenizer's Rust is not an Exception
-        return CompressedBody.untouched("failed", body)
+    except BaseException as error:  # noqa: BLE001 a panic in a tokenizer's Rust is no Exception
+        return evolve(CompressedBody.untouched("failed", body), failure=type(error).__name__)
 
 
 def _why_not_covered(policy: CompressionPolicy, endpoint: str) -> BodySkipReason:

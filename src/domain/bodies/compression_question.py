@@ -19,6 +19,7 @@ from ..compression.strategies import Strategy
 from ..control.policy import ENDPOINTS, CompressionPolicy, RequestOverrides
 from ..errors import BadRequest
 from ..protection.protections import PROTECTIONS
+from .json_spans import JsonReader
 
 _RATIO_NAMES = RatioNames("compression_ratio", "tokens_to_keep_ratio")
 _FIELDS = (
@@ -80,7 +81,7 @@ def read_question(
     endpoint = _one_of("endpoint", asked.get("endpoint", "chat"), ENDPOINTS)
     if not isinstance(asked["request"], dict):
         raise BadRequest("request: it must be an object, the body of a request.", param="request")
-    return question_about_request(json.dumps(asked["request"]).encode(), endpoint, wanted)
+    return question_about_request(_bytes_of_request(raw), endpoint, wanted)
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -91,6 +92,17 @@ def _object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.")
     return cast("dict[str, Any]", value)
+
+
+def _bytes_of_request(raw: bytes) -> bytes:
+    """The request as it is spelt in the question, so that it gets what the relay would do to it."""
+    try:
+        reader = JsonReader.at_start_of(raw)
+        (span,) = [reader.value() for _ in reader.members({"request"})]
+    except ValueError as error:
+        why = "it must stand there once, as plain JSON in UTF-8, and not be nested too deep"
+        raise BadRequest(f"request: {why}.", param="request") from error
+    return raw[span.start : span.end]
 
 
 def _keep_ratio(asked: Mapping[str, Any]) -> KeepRatio | None:

@@ -19,6 +19,7 @@ def explanation(compressed: CompressedBody, salt: bytes) -> dict[str, Any]:
         "reason": compressed.skipped,
         "model": compressed.model,
         "encoding": compressed.encoding,
+        "encoding_assumed": compressed.encoding_assumed,
         "tokens_before": before,
         "tokens_billed": billed,
         "billed_ratio": round(billed / before, 6) if before else None,

@@ -136,6 +136,12 @@ class JsonReader:
         except LoneSurrogate:
             return None
 
+    def value(self) -> Span:
+        """Pass the value here, whatever it is, and say where it and the space behind it stand."""
+        start = self._at
+        self.skip()
+        return Span(start, self._at)
+
     def skip(self) -> None:
         """Pass the value here, whatever it is and however deep."""
         open_containers: list[grammar.Container] = []

@@ -1,14 +1,13 @@
 """The head of a request as it arrived: the one value that decisions are made from."""
 
+from typing import Literal
+
 from attrs import Factory, field, frozen
 
 from ..ports import RawHeaders
 
 _ANNOUNCES_BODY = frozenset({b"content-length", b"transfer-encoding"})
-# A body under one of these cannot change without making them untrue.
-_FIXES_BODY = frozenset(
-    {b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest"}
-)
+_DIGESTS = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
 
 
 def _names_of(head: "RequestHead") -> frozenset[bytes]:
@@ -54,6 +53,8 @@ class RequestHead:
         return None if value is None else int(value)
 
     @property
-    def fixes_body(self) -> bool:
-        """Whether a coding or a digest binds the body to its exact bytes."""
-        return not self.names.isdisjoint(_FIXES_BODY)
+    def body_fixed_by(self) -> Literal["content_encoding", "digest"] | None:
+        """What binds the body to its exact bytes, so that a change would make it untrue."""
+        if b"content-encoding" in self.names:
+            return "content_encoding"
+        return None if self.names.isdisjoint(_DIGESTS) else "digest"
