@@ -10,6 +10,7 @@ from typing import Protocol
 from attrs import frozen
 
 from .bodies.body_compression import CompressedBody
+from .bodies.compressed_frames import CompressedFrames
 from .compression.tokenizer import Tokenizer
 from .http.websockets import Close, Message
 from .savings.usage import Usage
@@ -167,8 +168,8 @@ class RelayedRequest:
     complete: bool
     """Whether the whole answer was handed to the client."""
     error: str | None = None
-    compression: CompressedBody | None = None
-    """What was done to the body; None where compression was not asked for."""
+    compression: CompressedBody | CompressedFrames | None = None
+    """What was done to the body, or to a WebSocket's frames; None where it was not asked for."""
     trace: str | None = None
     """The trace id that the caller sent, if it is well formed."""
     first_byte_seconds: float | None = None

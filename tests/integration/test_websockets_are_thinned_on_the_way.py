@@ -1,9 +1,11 @@
 """Compression of what is asked over a WebSocket: requests for a response, and nothing else."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from tests.raw_client import connected
 from tests.running_proxy import RunningProxy, StartProxy, wait_for
 from tests.websocket_client import websocket
 from tests.websocket_upstream import WebSocketUpstream, says
@@ -30,6 +32,17 @@ def _tokens(text: str) -> int:
 
 def _create(text: str, **request: Any) -> str:
     return json.dumps({"type": "response.create", "model": "gpt-4o", "input": text, **request})
+
+
+def _tokens_asked(messages: Iterable[Data]) -> int:
+    """How many tokens the requests among these messages ask with."""
+    return sum(_tokens(json.loads(message).get("input", "")) for message in messages)
+
+
+def _page(proxy: RunningProxy, name: str) -> str:
+    """One of the proxy's own pages."""
+    with connected(proxy.address) as client:
+        return client.ask(b"GET", f"/_proxy/{name}".encode()).body.decode()
 
 
 def _arrived(
@@ -129,3 +142,47 @@ def test_each_thinned_request_is_recorded(
     recorded = wait_for(proxy.compression_log, "BEFORE")
     assert "GET /v1/responses 101" in request
     assert recorded.count(LONG_TEXT.strip()) == 2
+
+
+def test_a_session_is_recorded_with_the_sums_of_its_requests(
+    start_proxy: StartProxy, realtime: WebSocketUpstream
+) -> None:
+    proxy = start_proxy(
+        UPSTREAM_BASE_URL=realtime.url, COMPRESSION_RATIO="2", COMPRESSION_ENDPOINTS="responses"
+    )
+
+    other = json.dumps({"type": "response.cancel"})
+    sent = (_create(LONG_TEXT), other, _create("Hi"), _create(LONG_TEXT * 2))
+    arrived = _arrived(proxy, realtime, "/v1/responses", *sent)
+
+    before, after = _tokens_asked(sent), _tokens_asked(arrived)
+    request = wait_for(proxy.request_log, "/v1/responses")
+    assert f"compression=applied tokens={before}->{after}" in request
+    assert json.loads(_page(proxy, "stats"))["estimated"] == {
+        "requests": 3,
+        "tokens_before": before,
+        "tokens_after": after,
+        "tokens_saved": before - after,
+        "shadow_tokens_saved": 0,
+        "answers_without_usage": 3,
+    }
+    metrics = _page(proxy, "metrics")
+    assert f"\nopenai_proxy_tokens_before_total {before:.1f}\n" in metrics
+    assert f"\nopenai_proxy_tokens_after_total {after:.1f}\n" in metrics
+
+
+def test_a_request_longer_than_the_limit_is_recorded_as_such(
+    start_proxy: StartProxy, realtime: WebSocketUpstream
+) -> None:
+    proxy = start_proxy(
+        UPSTREAM_BASE_URL=realtime.url,
+        COMPRESSION_RATIO="2",
+        COMPRESSION_ENDPOINTS="responses",
+        COMPRESSION_MAX_BODY_BYTES="1000",
+    )
+
+    _arrived(proxy, realtime, "/v1/responses", _create(LONG_TEXT))
+
+    request = wait_for(proxy.request_log, "/v1/responses")
+    assert "compression=skipped:body_too_large" in request
+    assert "unchanged (body_too_large)" in wait_for(proxy.compression_log, "summary")

@@ -1,14 +1,18 @@
 """What compression saved or lost, apart from what was billed."""
 
 from decimal import Decimal
+from functools import reduce
+from operator import add
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.log_entries import NOON, a_compression, a_request, a_text
 
 from openai_proxy.domain.bodies.body_compression import CompressedBody
+from openai_proxy.domain.bodies.compressed_frames import CompressedFrames
 from openai_proxy.domain.ports import RelayedRequest
 from openai_proxy.domain.savings.prices import PriceList, Prices
 from openai_proxy.domain.savings.sums import (
@@ -55,7 +59,9 @@ def halved(*texts: str, before: int, after: int) -> CompressedBody:
 
 
 def answered(
-    usage: Usage | None, compressed: CompressedBody | None = None, at: float = NOON
+    usage: Usage | None,
+    compressed: CompressedBody | CompressedFrames | None = None,
+    at: float = NOON,
 ) -> RelayedRequest:
     return a_request(usage=usage, compression=compressed, started_at=at)
 
@@ -176,6 +182,19 @@ class TestWhoseTheSavingIs:
             shadow_tokens_saved=30,
             answers_without_usage=1,
         )
+
+    @given(bodies=st.lists(compressions(), min_size=1, max_size=5), is_shadow=st.booleans())
+    def test_the_requests_of_a_websocket_are_estimated_as_if_each_had_come_alone(
+        self, *, bodies: list[CompressedBody], is_shadow: bool
+    ) -> None:
+        bodies = [evolve(body, is_shadow=is_shadow) for body in bodies]
+        bodies.append(evolve(halved("y", before=9, after=9), skipped="no_text_shorter"))
+        session = reduce(add, map(CompressedFrames.of, bodies))
+
+        savings = savings_of(a_request(status=101, compression=session))
+
+        alone = savings_of(*(answered(None, body) for body in bodies))
+        assert (savings.models, savings.estimate) == ({}, alone.estimate)
 
     @pytest.mark.parametrize("status", [None, 101, 400, 429, 502])
     def test_only_an_answer_saves_anything(self, status: int | None) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import mutable
 
+from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.control.policy import CompressionPolicy
 from ...domain.control.request_control import controlled_policy
 from ...domain.errors import ProxyError
@@ -45,8 +47,14 @@ class _Session:
     started: float
     policy: CompressionPolicy | None = None
     """What becomes of texts in its frames; None where they hold none to compress."""
+    compressed: CompressedFrames | None = None
     ended_in_order: bool = False
     error: str | None = None
+
+    def take_note(self, compressed: CompressedBody) -> None:
+        """Add a frame to what was compressed before."""
+        frame = CompressedFrames.of(compressed)
+        self.compressed = frame if self.compressed is None else self.compressed + frame
 
 
 class WebSocketRelay:
@@ -144,9 +152,11 @@ class WebSocketRelay:
     async def _compressed(self, session: _Session, policy: CompressionPolicy, text: str) -> str:
         frame = text.encode()
         if len(frame) > self._settings.max_body_bytes:
-            return text
-        compressed = await self._compression.compress_frame(frame, policy)
+            compressed = CompressedBody.untouched("body_too_large")
+        else:
+            compressed = await self._compression.compress_frame(frame, policy)
         if compressed.skipped != "other_event":
+            session.take_note(compressed)
             self._log.record_compression(session.request_id, compressed)
         return text if compressed.skipped else compressed.body.decode()
 
@@ -164,6 +174,7 @@ class WebSocketRelay:
                 response_bytes=downstream.bytes_sent,
                 complete=session.ended_in_order or downstream.was_refused,
                 error=session.error,
+                compression=session.compressed,
                 trace=trace_id(head.value(b"x-cloud-trace-context"), head.value(b"traceparent")),
             )
         )

@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...domain.bodies.body_compression import CompressedBody, TextInBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 from .records import (
     RecordedCompression,
     Totals,
     clipped,
-    compressed_count,
     digest,
     entries_dropped,
     path_of,
     reason_untouched,
+    text_count,
     timestamp,
 )
 
@@ -108,7 +109,7 @@ def _http_request(request: RelayedRequest, path: str) -> dict[str, Any]:
     return fields
 
 
-def _compression(compressed: CompressedBody | None) -> dict[str, Any]:
+def _compression(compressed: CompressedBody | CompressedFrames | None) -> dict[str, Any]:
     if compressed is None:
         return {"applied": False}
     reason = reason_untouched(compressed)
@@ -119,8 +120,8 @@ def _compression(compressed: CompressedBody | None) -> dict[str, Any]:
         "applied": not compressed.is_shadow,
         "status": compressed.status,
         "model": clipped(compressed.model),
-        "texts": len(compressed.texts),
-        "texts_compressed": compressed_count(compressed),
+        "texts": text_count(compressed),
+        "texts_compressed": compressed.texts_compressed,
         **_counts(totals),
     }
 

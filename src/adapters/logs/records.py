@@ -8,6 +8,7 @@ from typing import Self
 from attrs import frozen
 
 from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 
 
@@ -50,22 +51,21 @@ class Totals:
         return self.tokens_billed / self.tokens_before if self.tokens_before else 1.0
 
     @classmethod
-    def of(cls, compressed: CompressedBody) -> Self:
-        """Those of all texts of a body."""
-        return cls(
-            sum(text.compressed.tokens_before for text in compressed.texts),
-            sum(text.compressed.tokens_billed for text in compressed.texts),
-        )
+    def of(cls, compressed: CompressedBody | CompressedFrames) -> Self:
+        """Those of all texts together."""
+        return cls(compressed.tokens_before, compressed.tokens_billed)
 
 
-def compressed_count(compressed: CompressedBody) -> int:
-    """How many of the texts were changed."""
-    return sum(text.compressed.skipped is None for text in compressed.texts)
+def text_count(compressed: CompressedBody | CompressedFrames) -> int:
+    """How many texts were looked into."""
+    return compressed.texts if isinstance(compressed, CompressedFrames) else len(compressed.texts)
 
 
-def reason_untouched(compressed: CompressedBody) -> str | None:
-    """Why a body went on as it came, or None if some text of it was changed."""
-    if compressed.skipped is not None or compressed_count(compressed):
+def reason_untouched(compressed: CompressedBody | CompressedFrames) -> str | None:
+    """Why everything went on as it came, or None if some text was changed."""
+    if isinstance(compressed, CompressedFrames):
+        return compressed.skipped
+    if compressed.skipped is not None or compressed.texts_compressed:
         return compressed.skipped
     reasons = {text.compressed.skipped or "" for text in compressed.texts}
     return ",".join(sorted(reasons)) or "no_text"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 from . import json_format, text_format
 from .outputs import Output, RotatingFile, Stream
@@ -171,8 +172,8 @@ def _encoded(spell: Callable[[Any], str], records: Sequence[Record]) -> list[byt
     return [spell(record).encode(errors="backslashreplace") for record in records]
 
 
-def _held(compressed: CompressedBody | None) -> int:
+def _held(compressed: CompressedBody | CompressedFrames | None) -> int:
     """About how many bytes stay in memory while this is queued."""
-    if compressed is None:
+    if not isinstance(compressed, CompressedBody):
         return 0
     return len(compressed.body) + sum(len(text.original) for text in compressed.texts)

@@ -9,13 +9,13 @@ our own does. Control characters reach neither a file nor a terminal.
 import time
 
 from ...domain.bodies.body_compression import CompressedBody, TextInBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.compression.text import CompressedText
 from ...domain.ports import RelayedRequest
 from .records import (
     RecordedCompression,
     Totals,
     clipped,
-    compressed_count,
     digest,
     entries_dropped,
     path_of,
@@ -87,7 +87,7 @@ def terminal_line(request: RelayedRequest, *, colour: bool) -> str:
         f"{request.duration_seconds:.3f}s",
         *_outcome(request),
     ]
-    if request.compression is not None and compressed_count(request.compression):
+    if request.compression is not None and request.compression.texts_compressed:
         fields.append(f"({_tokens(Totals.of(request.compression))})")
     return " ".join(fields) + "\n"
 
@@ -125,7 +125,7 @@ def _outcome(request: RelayedRequest) -> list[str]:
     return error if request.complete else [*error, "incomplete"]
 
 
-def _compression(compressed: CompressedBody | None) -> list[str]:
+def _compression(compressed: CompressedBody | CompressedFrames | None) -> list[str]:
     if compressed is None:
         return ["compression=off"]
     reason = reason_untouched(compressed)
@@ -178,7 +178,7 @@ def _summary(compressed: CompressedBody) -> str:
     totals = Totals.of(compressed)
     shadow = "shadow, the original was sent: " if compressed.is_shadow else ""
     return (
-        f"{shadow}{compressed_count(compressed)} of {len(compressed.texts)} texts compressed,"
+        f"{shadow}{compressed.texts_compressed} of {len(compressed.texts)} texts compressed,"
         f" tokens before {totals.tokens_before}, billed {totals.tokens_billed}, {_removed(totals)}"
     )
 

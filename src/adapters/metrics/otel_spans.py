@@ -18,11 +18,13 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.http.endpoints import endpoint_class
 from ...domain.ports import RawHeaders, RelayedRequest
 from ...domain.savings.sums import known_model, tokens_saved
 from ...domain.savings.usage import Usage
 from ..inbound.asgi import Application, Receive, Scope, Send, with_headers
+from ..logs.records import text_count
 
 _NAME = "openai-proxy"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -132,14 +134,16 @@ def _attributes(request: RelayedRequest) -> Iterator[tuple[str, str | int | floa
         yield from _usage(request.usage)
 
 
-def _compression(compressed: CompressedBody) -> Iterator[tuple[str, str | int | float]]:
+def _compression(
+    compressed: CompressedBody | CompressedFrames,
+) -> Iterator[tuple[str, str | int | float]]:
     yield "openai_proxy.compression.status", compressed.status
     if compressed.skipped is not None:
         yield "openai_proxy.compression.reason", compressed.skipped
-    if compressed.texts:
+    if texts := text_count(compressed):
         before = compressed.tokens_before
         after = before - tokens_saved(compressed)
-        yield "openai_proxy.compression.texts", len(compressed.texts)
+        yield "openai_proxy.compression.texts", texts
         yield "openai_proxy.compression.tokens_before", before
         yield "openai_proxy.compression.tokens_after", after
         yield "openai_proxy.compression.billed_ratio", after / before if before else 1.0

@@ -23,6 +23,7 @@ from typing import Self
 from attrs import field, frozen, mutable
 
 from ..bodies.body_compression import CompressedBody, TextInBody
+from ..bodies.compressed_frames import CompressedFrames
 from ..http.endpoints import OTHER
 from ..ports import RelayedRequest
 from .prices import PriceList, Prices
@@ -125,6 +126,25 @@ class Estimate:
     answers_without_usage: int = 0
     """Answers that do not say what was billed, such as streams not asked to."""
 
+    def add_request(self, compressed: CompressedBody, *, has_usage: bool) -> None:
+        """Add a request and its answer."""
+        self.requests += 1
+        self.answers_without_usage += not has_usage
+        self._add_tokens(compressed)
+
+    def add_frames(self, compressed: CompressedFrames) -> None:
+        """Add a WebSocket's requests, whose answers nobody reads."""
+        self.requests += compressed.frames
+        self.answers_without_usage += compressed.frames
+        self._add_tokens(compressed)
+
+    def _add_tokens(self, compressed: CompressedBody | CompressedFrames) -> None:
+        before = compressed.tokens_before
+        self.tokens_before += before
+        self.tokens_after += before - tokens_saved(compressed)
+        if compressed.status == "shadow":
+            self.shadow_tokens_saved += before - compressed.tokens_billed
+
 
 @frozen
 class Money:
@@ -160,6 +180,9 @@ class Savings:
     def add(self, request: RelayedRequest) -> None:
         """Take a request that has ended into account, if it was answered and so billed."""
         usage, compressed = request.usage, request.compression
+        if isinstance(compressed, CompressedFrames):
+            self.estimate.add_frames(compressed)
+            return
         if request.status != 200 or (usage is None and compressed is None):
             return
         repeated = 0
@@ -167,7 +190,7 @@ class Savings:
             repeated = self._recent.repeated_tokens(
                 compressed.model, compressed.texts, request.started_at
             )
-            self._estimate(compressed, has_usage=usage is not None)
+            self.estimate.add_request(compressed, has_usage=usage is not None)
         if usage is not None:
             self._bill(usage, compressed, repeated)
 
@@ -185,15 +208,6 @@ class Savings:
             priced_answers=sum(account.answers for account in accounts.values()),
             unpriced_models=tuple(model for model in self.models if model not in priced),
         )
-
-    def _estimate(self, compressed: CompressedBody, *, has_usage: bool) -> None:
-        estimate, before = self.estimate, compressed.tokens_before
-        estimate.requests += 1
-        estimate.tokens_before += before
-        estimate.tokens_after += before - tokens_saved(compressed)
-        if compressed.status == "shadow":
-            estimate.shadow_tokens_saved += before - compressed.tokens_billed
-        estimate.answers_without_usage += not has_usage
 
     def _bill(self, usage: Usage, compressed: CompressedBody | None, repeated: int) -> None:
         model = usage.model or (compressed.model if compressed else "")
@@ -235,7 +249,7 @@ class RecentTexts:
         return tokens
 
 
-def tokens_saved(compressed: CompressedBody) -> int:
+def tokens_saved(compressed: CompressedBody | CompressedFrames) -> int:
     """How many tokens fewer were sent, by the proxy's own counts."""
     if compressed.status != "applied":
         return 0
