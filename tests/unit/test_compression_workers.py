@@ -49,5 +49,5 @@ def test_a_vocabulary_that_cannot_be_loaded_is_logged_once_and_leaves_them_cold(
     wait_until(lambda: bool(caplog.records))
     assert [workers.is_warm for _ in range(3)] == [False] * 3
     assert [record.getMessage() for record in caplog.records] == [
-        "The vocabulary cannot be loaded, so this is never ready"
+        "The vocabulary cannot be loaded, so this process never becomes ready"
     ]
