@@ -101,4 +101,6 @@ def _has_succeeded(warming: Future[Tokenizer]) -> bool:
 
 def _log_failure(warming: Future[Tokenizer]) -> None:
     if not warming.cancelled() and (error := warming.exception()):
-        _log.error("The vocabulary cannot be loaded, so this process never becomes ready", exc_info=error)
+        _log.error(
+            "The vocabulary cannot be loaded, so this process never becomes ready", exc_info=error
+        )
