@@ -34,9 +34,10 @@ def serve() -> None:
     """Relay requests until told to stop."""
     settings = settings_or_fail()
     # The server is imported only by the command that needs it.
+    from .container import Container  # noqa: PLC0415
     from .server import serve as run  # noqa: PLC0415
 
-    run(settings)
+    run(Container(settings=settings))
 
 
 @main.command()
@@ -45,7 +46,7 @@ def config() -> None:
     settings = settings_or_fail()
     for variable in variables():
         click.echo(f"{variable.name}={settings.shown(variable.name)}")
-    click.echo(f"# tokens kept: {settings.keep_ratio.share}")
+    click.echo(f"# keep ratio: {float(settings.keep_ratio.share):.4g}")
 
 
 @main.command()

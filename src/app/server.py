@@ -12,6 +12,7 @@ from ..adapters.inbound.draining_server import DrainingServer
 from ..adapters.inbound.server_protocol import GuardedProtocol
 from ..adapters.inbound.websocket_protocol import WebSocketProtocol
 from ..adapters.logs.library_logs import configure_logging
+from ..domain.control.policy import CompressionPolicy
 from ..domain.http.websockets import PING_SECONDS
 from .application import create_app
 from .container import Container
@@ -28,18 +29,13 @@ _DESCRIPTORS_A_REQUEST = 2
 _MAX_DESCRIPTORS = 65_536
 
 
-def serve(settings: Settings) -> None:
+def serve(container: Container) -> None:
     """Listen and relay until told to stop."""
+    settings = container.settings()
     configure_logging("json" if settings.logs_as_json else "text")
     log_warnings(settings)
     _allow_descriptors(settings.max_concurrency)
-    container = Container(settings=settings)
-    _log.info(
-        "Relaying to %s, keep ratio %s, compression %s",
-        settings.upstream_base_url,
-        settings.keep_ratio.share,
-        settings.compression_mode,
-    )
+    _log.info("Relaying to %s; %s", settings.upstream_base_url, _what_is_kept(container.policy()))
     config = uvicorn.Config(create_app(container), **server_options(settings))
     server = DrainingServer(config, container.traffic(), settings.shutdown_grace_s)
     # What stands at the start stays; looking it over would hold the loop for some 20 ms each time.
@@ -48,6 +44,12 @@ def serve(settings: Settings) -> None:
         server.run()
     if not server.started:
         sys.exit(_COULD_NOT_START)
+
+
+def _what_is_kept(policy: CompressionPolicy) -> str:
+    if policy.mode == "off" or not policy.compresses:
+        return "keeping everything unless a request asks for less"
+    return f"keeping {float(policy.keep_ratio.share):.4g} of the tokens (mode {policy.mode})"
 
 
 def _allow_descriptors(max_concurrency: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import uvicorn
 
+from openai_proxy.app import create_app
 from openai_proxy.app.server import server_options
 from openai_proxy.app.settings import Settings, variables
 
@@ -48,7 +49,7 @@ def test_the_extended_proxy_can_be_made_as_shown() -> None:
 
     names = run(block)
 
-    assert callable(names["create"]())
+    assert callable(create_app(names["container"]()))
 
 
 def test_the_development_server_has_the_options_of_the_command() -> None:
