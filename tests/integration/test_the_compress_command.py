@@ -162,6 +162,17 @@ class TestRequests:
         assert b"/messages/1/content user, no rule" in ended.stderr
         assert b"unchanged (one_token)" in ended.stderr
 
+    def test_the_account_marks_the_encoding_of_an_unknown_model_as_assumed(
+        self, tmp_path: Path
+    ) -> None:
+        known = _asking(STORY)
+        unknown = known.replace(b"gpt-4o", b"mistral-large")
+
+        for body, told in ((known, b"o200k_base)"), (unknown, b"o200k_base, assumed)")):
+            ended = _run("--request", "--ratio", "2", directory=tmp_path, given=body)
+
+            assert told in ended.stderr
+
     def test_another_endpoint_counts_if_the_settings_choose_it(self, tmp_path: Path) -> None:
         body = json.dumps({"model": "gpt-4o", "input": STORY}).encode()
         options = ("--request", "--endpoint", "responses", "--ratio", "2")

@@ -76,6 +76,16 @@ class TestTheLineOfARequest:
             "reason": "not_json",
         }
 
+    def test_it_names_the_failure_that_kept_a_body_as_it_was(self) -> None:
+        failed = a_compression(texts=(), skipped="failed", failure="PanicException")
+
+        assert request_fields(a_request(compression=failed))["compression"] == {
+            "applied": False,
+            "status": "skipped",
+            "reason": "failed",
+            "failure": "PanicException",
+        }
+
     def test_it_tells_that_a_shadow_changed_nothing(self) -> None:
         shadow = request_fields(a_request(compression=a_compression(is_shadow=True)))
 
@@ -130,6 +140,7 @@ class TestTheLinesOfACompression:
             "request_id": "5f3a-1",
             "model": "gpt-4o",
             "encoding": "o200k_base",
+            "encoding_assumed": False,
             "pointer": "/messages/0/content",
             "role": "user",
             "strategy": "uniform",
@@ -142,6 +153,11 @@ class TestTheLinesOfACompression:
             "before_sha256": sha256(b"The quick brown fox jumps over the lazy dog.").hexdigest(),
             "after_sha256": sha256(b"The brown jumps the dog.").hexdigest(),
         }
+
+    def test_the_encoding_of_an_unknown_model_is_marked_as_assumed(self) -> None:
+        (fields,) = compression_fields(show_content=False, model="mistral-large")
+
+        assert (fields["encoding"], fields["encoding_assumed"]) == ("o200k_base", True)
 
     def test_a_text_left_as_it_was_has_the_reason(self) -> None:
         (fields,) = compression_fields(texts=(a_text(skipped="blank"),), show_content=False)

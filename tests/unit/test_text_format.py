@@ -157,10 +157,17 @@ class TestAnEntryOfTheCompressionLog:
         shown = compression_entry(RecordedCompression(NOON, "5f3a-1", skipped), show_content=True)
 
         assert shown.splitlines() == [
-            "==== 2025-06-18T12:00:00.250Z request 5f3a-1 model - encoding o200k_base",
+            "==== 2025-06-18T12:00:00.250Z request 5f3a-1 model - encoding o200k_base (assumed)",
             "==== summary 5f3a-1: unchanged (not_json)",
             "",
         ]
+
+    def test_it_names_the_failure_that_kept_a_body_as_it_was(self) -> None:
+        failed = a_compression(texts=(), skipped="failed", failure="Panic")
+
+        shown = compression_entry(RecordedCompression(NOON, "5f3a-1", failed), show_content=True)
+
+        assert "==== summary 5f3a-1: unchanged (failed: Panic)" in shown.splitlines()
 
     def test_without_content_hashes_stand_for_the_texts(self) -> None:
         shown = compression_entry(

@@ -69,6 +69,7 @@ def compression_lines(record: RecordedCompression, *, show_content: bool) -> lis
                 "request_id": record.request_id,
                 "model": clipped(compressed.model),
                 "encoding": compressed.encoding,
+                "encoding_assumed": compressed.encoding_assumed,
                 **_text(text, show_content=show_content),
             }
         )
@@ -114,7 +115,10 @@ def _compression(compressed: CompressedBody | CompressedFrames | None) -> dict[s
         return {"applied": False}
     reason = reason_untouched(compressed)
     if reason is not None:
-        return {"applied": False, "status": "skipped", "reason": reason}
+        fields = {"applied": False, "status": "skipped", "reason": reason}
+        if isinstance(compressed, CompressedBody) and compressed.failure is not None:
+            fields["failure"] = compressed.failure
+        return fields
     totals = Totals.of(compressed)
     return {
         "applied": not compressed.is_shadow,

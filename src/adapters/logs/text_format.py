@@ -139,10 +139,11 @@ def _compression(compressed: CompressedBody | CompressedFrames | None) -> list[s
 
 
 def _entry_head(record: RecordedCompression) -> str:
+    assumed = " (assumed)" if record.compressed.encoding_assumed else ""
     return (
         f"==== {timestamp(record.at)} request {one_field(record.request_id)}"
         f" model {one_field(record.compressed.model)}"
-        f" encoding {one_field(record.compressed.encoding)}\n"
+        f" encoding {one_field(record.compressed.encoding)}{assumed}\n"
     )
 
 
@@ -174,7 +175,8 @@ def _withheld(text: str) -> str:
 def _summary(compressed: CompressedBody) -> str:
     reason = reason_untouched(compressed)
     if reason is not None:
-        return f"unchanged ({one_field(reason)})"
+        failure = "" if compressed.failure is None else f": {one_field(compressed.failure)}"
+        return f"unchanged ({one_field(reason)}{failure})"
     totals = Totals.of(compressed)
     shadow = "shadow, the original was sent: " if compressed.is_shadow else ""
     return (
