@@ -111,7 +111,7 @@ class TestOnFiles:
         assert ended.stdout == b"".join(map(_compressed, texts.values()))
         heads = [line for line in ended.stderr.decode().splitlines() if line[0] != " "]
         names = [head.partition(":")[0] for head in heads]
-        assert names == ["one.txt", "two.txt", r"standard\x20input"]
+        assert names == ["one.txt", "two.txt", "standard input"]
 
     def test_nothing_is_written_if_any_input_cannot_be_read(self, tmp_path: Path) -> None:
         (tmp_path / "here.txt").write_text(STORY)
@@ -182,7 +182,7 @@ class TestRequests:
 
         assert len(chosen.stdout) < len(left.stdout)
         assert left.stdout == body
-        assert left.stderr == b"standard\\x20input: unchanged (endpoint_not_chosen)\n"
+        assert left.stderr == b"standard input: unchanged (endpoint_not_chosen)\n"
 
     def test_what_is_no_request_comes_out_as_it_was(self, tmp_path: Path) -> None:
         ended = _run("--request", "--ratio", "2", directory=tmp_path, given=b"\xff no JSON")
