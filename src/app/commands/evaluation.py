@@ -66,7 +66,7 @@ def run_evaluation(
 def read_plan(ratios: str, strategies: str, protect: str) -> Plan:
     """What to try, from lists separated by commas. Raises EvaluationFailed."""
     try:
-        kinds = choices(*PROTECTIONS)(protect)
+        kinds = choices(*PROTECTIONS, or_none=True)(protect)
     except ValueError:
         allowed = ",".join(PROTECTIONS)
         raise EvaluationFailed(f"--protect: {protect!r} is not any of {allowed}") from None
