@@ -11,9 +11,10 @@ from attrs import frozen
 
 from .bodies.body_compression import CompressedBody
 from .bodies.compressed_frames import CompressedFrames
+from .bodies.usage import Usage
 from .compression.tokenizer import Tokenizer
+from .http.headers import RawHeaders
 from .http.websockets import Close, Message
-from .savings.usage import Usage
 
 __all__ = [
     "HandshakeRefused",
@@ -28,9 +29,6 @@ __all__ = [
     "UpstreamWebSockets",
     "WebSocketRequest",
 ]
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
-"""Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
 
 
 @frozen

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.fakes import FakeTokenizer
 from tests.strategies import any_texts, keep_ratios, texts
 
+from openai_proxy.domain.bodies.answer_fields import compression_fields
 from openai_proxy.domain.bodies.body_compression import CompressedBody, compress_body
 from openai_proxy.domain.bodies.compression_question import question_about_text, read_question
 from openai_proxy.domain.bodies.explanation import explanation, removed_spans
 from openai_proxy.domain.compression.blocks import first_link
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.strategies import BUILT_IN
-from openai_proxy.domain.control.answer_fields import compression_fields
 from openai_proxy.domain.control.policy import CompressionPolicy, Mode
 from openai_proxy.domain.control.rules import Condition, Instruction, Rule, Rules
 from openai_proxy.domain.errors import BadRequest

@@ -13,9 +13,9 @@ from tests.log_entries import a_compression, a_request
 
 from openai_proxy.adapters.metrics.counts import Metrics
 from openai_proxy.adapters.metrics.prometheus import PrometheusPage
+from openai_proxy.domain.bodies.usage import Usage
 from openai_proxy.domain.savings.prices import PriceList, Prices
 from openai_proxy.domain.savings.sums import Savings
-from openai_proxy.domain.savings.usage import Usage
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-dashboard.json"
 PRICES = PriceList((("*", Prices(*[Decimal(1)] * 4)),))

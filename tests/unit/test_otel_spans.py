@@ -18,8 +18,8 @@ from openai_proxy.adapters.inbound.asgi import Receive, Scope, Send
 from openai_proxy.adapters.metrics.otel_spans import OpenTelemetrySpans
 from openai_proxy.adapters.metrics.request_spans import NoSpans
 from openai_proxy.app.tracing import wants_traces
+from openai_proxy.domain.bodies.usage import Usage
 from openai_proxy.domain.ports import RelayedRequest
-from openai_proxy.domain.savings.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
 

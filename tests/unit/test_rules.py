@@ -16,10 +16,10 @@ from openai_proxy.domain.bodies.body_compression import (
     compress_body,
     compress_frame,
 )
+from openai_proxy.domain.bodies.rule_verdicts import verdicts
 from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
 from openai_proxy.domain.compression.strategies import BUILT_IN
 from openai_proxy.domain.control.policy import ENDPOINTS, ROLES, CompressionPolicy, RequestOverrides
-from openai_proxy.domain.control.rule_verdicts import verdicts
 from openai_proxy.domain.control.rules import (
     ANY_NUMBER,
     Bounds,

@@ -13,6 +13,7 @@ from tests.log_entries import NOON, a_compression, a_request, a_text
 
 from openai_proxy.domain.bodies.body_compression import CompressedBody
 from openai_proxy.domain.bodies.compressed_frames import CompressedFrames
+from openai_proxy.domain.bodies.usage import Usage
 from openai_proxy.domain.ports import RelayedRequest
 from openai_proxy.domain.savings.prices import PriceList, Prices
 from openai_proxy.domain.savings.sums import (
@@ -26,7 +27,6 @@ from openai_proxy.domain.savings.sums import (
     tokens_saved,
     verdict,
 )
-from openai_proxy.domain.savings.usage import Usage
 
 MODEL = "gpt-4o-2024-08-06"
 PRICES = Prices(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.savings.usage import Usage, UsageReader
+from openai_proxy.domain.bodies.usage import Usage, UsageReader
 
 counts = st.integers(0, 10**9)
 words = st.text(max_size=40)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 from attrs import field, frozen, mutable
 
+from ...domain.bodies.answer_fields import compression_fields
 from ...domain.bodies.body_compression import CompressedBody
-from ...domain.control.answer_fields import compression_fields
+from ...domain.bodies.usage import Usage, UsageReader
 from ...domain.control.policy import MIB, CompressionPolicy
 from ...domain.control.request_control import ControlLimits, controlled_policy
 from ...domain.errors import ProxyError
@@ -24,7 +25,6 @@ from ...domain.ports import (
     UpstreamRequest,
     UpstreamResponse,
 )
-from ...domain.savings.usage import Usage, UsageReader
 from ..compression.workers import CompressionWorkers
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import ClientLeft, Downstream

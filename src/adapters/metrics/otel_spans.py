@@ -19,10 +19,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from ...domain.bodies.body_compression import CompressedBody
 from ...domain.bodies.compressed_frames import CompressedFrames
+from ...domain.bodies.usage import Usage
 from ...domain.http.endpoints import endpoint_class
 from ...domain.ports import RawHeaders, RelayedRequest
 from ...domain.savings.sums import known_model, tokens_saved
-from ...domain.savings.usage import Usage
 from ..inbound.asgi import Application, Receive, Scope, Send, with_headers
 from ..logs.records import text_count
 

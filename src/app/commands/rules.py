@@ -9,8 +9,8 @@ from attrs import evolve
 from ...adapters import tokenizer_for
 from ...adapters.logs.text_format import one_field
 from ...domain.bodies.body_compression import BODY_REASONS
+from ...domain.bodies.rule_verdicts import Verdict, verdicts
 from ...domain.control.policy import ENDPOINTS, CompressionPolicy
-from ...domain.control.rule_verdicts import Verdict, verdicts
 from ...domain.control.rules import Condition, Instruction, Rules
 from ...domain.control.rules_file import InvalidRules
 from ..compression import read_rules

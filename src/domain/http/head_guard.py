@@ -8,7 +8,7 @@ section 11.2, request smuggling). Limits are checked before anything is copied.
 import re
 
 from ..errors import BadRequest, RequestTooLarge
-from ..ports import RawHeaders
+from .headers import RawHeaders
 from .request_head import RequestHead
 
 KIB = 1024

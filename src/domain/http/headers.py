@@ -5,8 +5,12 @@ HTTP makes an intermediary remove (RFC 9110 section 7.6.1), what belongs to the
 platform around this hop, and the proxy's own control fields.
 """
 
+from collections.abc import Sequence
+
 from ..errors import LoopDetected
-from ..ports import RawHeaders
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
 
 _HOP_BY_HOP = frozenset(
     {

@@ -4,7 +4,7 @@ from typing import Literal
 
 from attrs import Factory, field, frozen
 
-from ..ports import RawHeaders
+from .headers import RawHeaders
 
 _ANNOUNCES_BODY = frozenset({b"content-length", b"transfer-encoding"})
 _DIGESTS = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})

@@ -24,10 +24,10 @@ from attrs import field, frozen, mutable
 
 from ..bodies.body_compression import CompressedBody, TextInBody
 from ..bodies.compressed_frames import CompressedFrames
+from ..bodies.usage import Usage
 from ..http.endpoints import OTHER
 from ..ports import RelayedRequest
 from .prices import PriceList, Prices
-from .usage import Usage
 
 MOST_MODELS = 50
 _WELL_FORMED_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,99}", re.ASCII)

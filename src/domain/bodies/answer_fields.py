@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..bodies.body_compression import CompressedBody
-from .policy import CompressionPolicy
+from ..control.policy import CompressionPolicy
+from .body_compression import CompressedBody
 
 _PREFIX = b"x-compression-"
 

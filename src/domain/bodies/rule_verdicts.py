@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from ..bodies.json_spans import LoneSurrogate, read_string
-from ..bodies.request_texts import TextPlace, texts_of_body
 from ..compression.keep_ratio import KEEP_ALL
 from ..compression.text import compress_text
 from ..compression.tokenizer import Tokenizer
-from .policy import ROLES, CompressionPolicy
-from .rules import Rule, TextFacts
+from ..control.policy import ROLES, CompressionPolicy
+from ..control.rules import Rule, TextFacts
+from .json_spans import LoneSurrogate, read_string
+from .request_texts import TextPlace, texts_of_body
 
 
 @frozen
