@@ -53,15 +53,13 @@ class TestTheLineOfARequest:
             request_line(a_request(compression=compression))
             for compression in (
                 a_compression(skipped="not_json", texts=()),
-                a_compression(blank),
-                a_compression(texts=()),
+                a_compression(blank, skipped="no_text_shorter"),
             )
         ]
 
         assert [line.split()[-1] for line in lines] == [
             "compression=skipped:not_json",
-            "compression=skipped:blank",
-            "compression=skipped:no_text",
+            "compression=skipped:no_text_shorter",
         ]
 
     def test_it_tells_how_a_request_failed(self) -> None:

@@ -20,8 +20,6 @@ from .records import (
     digest,
     entries_dropped,
     path_of,
-    reason_untouched,
-    text_count,
     timestamp,
 )
 
@@ -65,7 +63,7 @@ def compression_lines(record: RecordedCompression, *, show_content: bool) -> lis
             {
                 "severity": "INFO",
                 "time": timestamp(record.at),
-                "message": f"text {number} of {len(compressed.texts)}: {_text_message(text)}",
+                "message": f"text {number} of {compressed.text_count}: {_text_message(text)}",
                 "request_id": record.request_id,
                 "model": clipped(compressed.model),
                 "encoding": compressed.encoding,
@@ -113,9 +111,8 @@ def _http_request(request: RelayedRequest, path: str) -> dict[str, Any]:
 def _compression(compressed: CompressedBody | CompressedFrames | None) -> dict[str, Any]:
     if compressed is None:
         return {"applied": False}
-    reason = reason_untouched(compressed)
-    if reason is not None:
-        fields = {"applied": False, "status": "skipped", "reason": reason}
+    if compressed.skipped is not None:
+        fields = {"applied": False, "status": "skipped", "reason": compressed.skipped}
         if isinstance(compressed, CompressedBody) and compressed.failure is not None:
             fields["failure"] = compressed.failure
         return fields
@@ -124,7 +121,7 @@ def _compression(compressed: CompressedBody | CompressedFrames | None) -> dict[s
         "applied": not compressed.is_shadow,
         "status": compressed.status,
         "model": clipped(compressed.model),
-        "texts": text_count(compressed),
+        "texts": compressed.text_count,
         "texts_compressed": compressed.texts_compressed,
         **_counts(totals),
     }

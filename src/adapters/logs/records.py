@@ -56,21 +56,6 @@ class Totals:
         return cls(compressed.tokens_before, compressed.tokens_billed)
 
 
-def text_count(compressed: CompressedBody | CompressedFrames) -> int:
-    """How many texts were looked into."""
-    return compressed.texts if isinstance(compressed, CompressedFrames) else len(compressed.texts)
-
-
-def reason_untouched(compressed: CompressedBody | CompressedFrames) -> str | None:
-    """Why everything went on as it came, or None if some text was changed."""
-    if isinstance(compressed, CompressedFrames):
-        return compressed.skipped
-    if compressed.skipped is not None or compressed.texts_compressed:
-        return compressed.skipped
-    reasons = {text.compressed.skipped or "" for text in compressed.texts}
-    return ",".join(sorted(reasons)) or "no_text"
-
-
 def path_of(request: RelayedRequest) -> str:
     """The path without a query, whatever was handed over: a query may hold a key."""
     return clipped(request.path.partition("?")[0])

@@ -19,7 +19,6 @@ from .records import (
     digest,
     entries_dropped,
     path_of,
-    reason_untouched,
     timestamp,
 )
 
@@ -95,10 +94,9 @@ def terminal_line(request: RelayedRequest, *, colour: bool) -> str:
 def compression_entry(record: RecordedCompression, *, show_content: bool) -> str:
     """An entry of compression.log: the texts of a request, before and after, and a summary."""
     compressed = record.compressed
-    count = len(compressed.texts)
     parts = [_entry_head(record)]
     for number, text in enumerate(compressed.texts, 1):
-        parts.append(f"---- text {number} of {count}: {_text_facts(text)}\n")
+        parts.append(f"---- text {number} of {compressed.text_count}: {_text_facts(text)}\n")
         if text.compressed.skipped is None:
             parts += _before_and_after(text, show_content=show_content)
     parts.append(f"==== summary {one_field(record.request_id)}: {_summary(compressed)}\n\n")
@@ -128,9 +126,8 @@ def _outcome(request: RelayedRequest) -> list[str]:
 def _compression(compressed: CompressedBody | CompressedFrames | None) -> list[str]:
     if compressed is None:
         return ["compression=off"]
-    reason = reason_untouched(compressed)
-    if reason is not None:
-        return [f"compression=skipped:{one_field(reason)}"]
+    if compressed.skipped is not None:
+        return [f"compression=skipped:{one_field(compressed.skipped)}"]
     totals = Totals.of(compressed)
     return [
         f"compression={compressed.status}",
@@ -173,14 +170,13 @@ def _withheld(text: str) -> str:
 
 
 def _summary(compressed: CompressedBody) -> str:
-    reason = reason_untouched(compressed)
-    if reason is not None:
+    if compressed.skipped is not None:
         failure = "" if compressed.failure is None else f": {one_field(compressed.failure)}"
-        return f"unchanged ({one_field(reason)}{failure})"
+        return f"unchanged ({one_field(compressed.skipped)}{failure})"
     totals = Totals.of(compressed)
     shadow = "shadow, the original was sent: " if compressed.is_shadow else ""
     return (
-        f"{shadow}{compressed.texts_compressed} of {len(compressed.texts)} texts compressed,"
+        f"{shadow}{compressed.texts_compressed} of {compressed.text_count} texts compressed,"
         f" tokens before {totals.tokens_before}, billed {totals.tokens_billed}, {_removed(totals)}"
     )
 

@@ -6,10 +6,10 @@ counting a whole request in this way. Labels come from small fixed sets, so neit
 the page grows with what callers send.
 """
 
-import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate
 
 from ...domain.bodies.body_compression import CompressedBody
@@ -57,7 +57,7 @@ class Metrics:
     """A log sink that counts; the savings are told from here as well."""
 
     def __init__(self, savings: Savings) -> None:
-        self.since = time.time()
+        self.since = datetime.now(UTC)
         self.savings = savings
         self.endpoints: defaultdict[str, Endpoint] = defaultdict(Endpoint)
         self.errors: defaultdict[str, int] = defaultdict(int)

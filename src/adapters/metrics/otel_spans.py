@@ -24,7 +24,6 @@ from ...domain.http.endpoints import endpoint_class
 from ...domain.ports import RawHeaders, RelayedRequest
 from ...domain.savings.sums import known_model, tokens_saved
 from ..inbound.asgi import Application, Receive, Scope, Send, with_headers
-from ..logs.records import text_count
 
 _NAME = "openai-proxy"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -140,7 +139,7 @@ def _compression(
     yield "openai_proxy.compression.status", compressed.status
     if compressed.skipped is not None:
         yield "openai_proxy.compression.reason", compressed.skipped
-    if texts := text_count(compressed):
+    if texts := compressed.text_count:
         before = compressed.tokens_before
         after = before - tokens_saved(compressed)
         yield "openai_proxy.compression.texts", texts

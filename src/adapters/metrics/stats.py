@@ -7,7 +7,6 @@ from attrs import asdict
 
 from ...domain.savings.prices import PriceList
 from ...domain.savings.sums import Account, Bill, Cost, Estimate, Money, verdict
-from ..logs.records import timestamp
 from .counts import Metrics
 
 _NO_PRICES = "Nothing is said in money: no prices are set (PRICES_FILE)."
@@ -18,7 +17,7 @@ def stats(metrics: Metrics, prices: PriceList | None, *, in_flight: int) -> dict
     models = metrics.savings.models
     money = None if prices is None else metrics.savings.money(prices)
     return {
-        "since": timestamp(metrics.since),
+        "since": metrics.since,
         "requests": {"ended": metrics.requests, "in_flight": in_flight},
         "estimated": _estimate(metrics.savings.estimate),
         "billed": _billed(metrics.savings.billed),

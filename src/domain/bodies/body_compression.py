@@ -129,6 +129,10 @@ class CompressedBody:
         return sum(text.compressed.tokens_billed for text in self.texts)
 
     @property
+    def text_count(self) -> int:
+        return len(self.texts)
+
+    @property
     def texts_compressed(self) -> int:
         return sum(text.compressed.skipped is None for text in self.texts)
 

@@ -14,7 +14,7 @@ class CompressedFrames:
     frames: int
     model: str
     """As the last of them names it."""
-    texts: int
+    text_count: int
     texts_compressed: int
     tokens_before: int
     tokens_billed: int
@@ -30,7 +30,7 @@ class CompressedFrames:
         return cls(
             frames=1,
             model=frame.model,
-            texts=len(frame.texts),
+            text_count=frame.text_count,
             texts_compressed=frame.texts_compressed,
             tokens_before=frame.tokens_before,
             tokens_billed=frame.tokens_before if is_unchanged else frame.tokens_billed,
@@ -42,7 +42,7 @@ class CompressedFrames:
         return CompressedFrames(
             frames=self.frames + later.frames,
             model=later.model,
-            texts=self.texts + later.texts,
+            text_count=self.text_count + later.text_count,
             texts_compressed=self.texts_compressed + later.texts_compressed,
             tokens_before=self.tokens_before + later.tokens_before,
             tokens_billed=self.tokens_billed + later.tokens_billed,
