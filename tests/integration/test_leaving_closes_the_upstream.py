@@ -18,7 +18,10 @@ from tests.scripted_upstream import (
     head,
     receive,
     stall,
+    until,
 )
+from tests.tcp_connections import tcp_connections
+from tests.waiting import wait_until
 
 CEILING_SECONDS = 1.0
 LARGE = 64 * 1024 * 1024
@@ -34,7 +37,9 @@ def _seconds_to_close(client: RawClient, leave: Leave, upstream: ScriptedUpstrea
     left_at = time.monotonic()
     leave(client)
     departure.wait()
-    return departure.at - left_at
+    seconds = departure.at - left_at
+    print(f"closed after {1000 * seconds:.1f} ms")  # noqa: T201 (pytest -rP shows it)
+    return seconds
 
 
 @leaving_either_way
@@ -43,6 +48,17 @@ def test_before_the_answer_begins(
 ) -> None:
     upstream.plays(receive(), stall())
     client.send(request(b"GET", b"/v1/models"))
+    upstream.next_request()
+
+    assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+
+
+@leaving_either_way
+def test_with_another_request_sent_ahead(
+    client: RawClient, upstream: ScriptedUpstream, leave: Leave
+) -> None:
+    upstream.plays(receive(), stall())
+    client.send(request(b"GET", b"/v1/models") * 2)
     upstream.next_request()
 
     assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
@@ -89,6 +105,7 @@ LENGTH_OF_CHAT = [(b"Content-Length", b"1000")]
 UNFINISHED_UPLOADS = {
     "by length": request(b"POST", b"/v1/files", LENGTH) + b"part",
     "between chunks": request(b"POST", b"/v1/files", CHUNKED) + b"4\r\npart\r\n",
+    "within a large chunk": request(b"POST", b"/v1/files", CHUNKED) + b"%x\r\npart" % LARGE,
     "within a chunk": request(b"POST", b"/v1/files", CHUNKED) + b"ff\r\npart",
     "before the last chunk's end": request(b"POST", b"/v1/files", CHUNKED) + b"4\r\npart\r\n0\r\n",
 }
@@ -105,6 +122,49 @@ def test_in_mid_upload_the_request_is_never_completed(
     assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
     received.wait_until_read()
     assert not received.complete
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what was held back is told by /proc")
+@leaving_either_way
+@pytest.mark.parametrize("framing", ["by length", "within a large chunk"])
+def test_in_mid_upload_to_an_upstream_that_reads_nothing(
+    client: RawClient, upstream: ScriptedUpstream, leave: Leave, framing: str
+) -> None:
+    left = threading.Event()
+    upstream.plays(until(left), receive(keep=False))
+    client.send(UNFINISHED_UPLOADS[framing])
+    received = upstream.next_request()
+    while not _is_held_back(client):
+        client.send(bytes(16 * 1024))
+
+    left_at = time.monotonic()
+    leave(client)
+    wait_until(lambda: not _is_sent_to(upstream), CEILING_SECONDS)
+    print(f"closed after {1000 * (time.monotonic() - left_at):.1f} ms")  # noqa: T201 (as above)
+    left.set()
+
+    received.wait_until_read()
+    assert not received.complete
+
+
+def _is_held_back(client: RawClient) -> bool:
+    """Whether the proxy reads no more of what the client sends."""
+    unread = _unread_bytes(client)
+    time.sleep(0.01 if unread else 0)
+    return unread > 0 and _unread_bytes(client) == unread
+
+
+def _unread_bytes(client: RawClient) -> int:
+    port = client.socket.getsockname()[1]
+    return sum(end.unread_bytes for end in tcp_connections() if end.remote_port == port)
+
+
+def _is_sent_to(upstream: ScriptedUpstream) -> bool:
+    return any(
+        end.is_established and end.unsent_bytes
+        for end in tcp_connections()
+        if end.remote_port == upstream.port
+    )
 
 
 def test_a_bad_chunk_in_an_upload_never_completes_the_request(

@@ -18,9 +18,9 @@ class ClientLeft(Exception):
 class Downstream:
     """One request of a client, and the answer to it.
 
-    While the body is still coming in, its reader meets the client's leaving.
-    From then on the server says so, or a watcher does where it cannot; and the
-    task that this was made in is cancelled.
+    The server says when the client leaves, and the task that this was made in is
+    cancelled. Where it cannot say so, the reader of the body meets the leaving,
+    and after the body a watcher does.
     """
 
     __slots__ = (
@@ -142,6 +142,9 @@ class Downstream:
         self._watcher = self._exchange = None
 
     async def _chunks(self) -> AsyncGenerator[bytes]:
+        if self._on_leaving is not None:
+            # Whoever reads this may be held back, and not come to ask for the next chunk.
+            self._on_leaving(self._leave)
         more = True
         while more:
             chunk, more = await self._receive_chunk()

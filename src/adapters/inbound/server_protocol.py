@@ -16,6 +16,7 @@ from ...domain.errors import BadRequest, ProxyError, RequestTooLarge
 from ...domain.http.head_guard import MAX_HEAD_BYTES, MAX_TARGET_BYTES
 from .asgi import ON_LEAVING
 from .downstream import error_headers
+from .flow import WatchfulFlow
 
 HEAD_SECONDS = 15
 """How long a head may take to arrive, from the connection or its first byte on."""
@@ -40,6 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head before long."""
         super().connection_made(transport)
+        self.flow = WatchfulFlow(transport, self.loop)
         self._head_timer = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
