@@ -85,10 +85,10 @@ def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
 
 
 def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
-    policy, workers = container.policy(), container.compression()
+    policy, compression = container.policy(), container.compression()
     strategies = strategies_of(policy)
     return compress_page(
-        lambda question: workers.explain(question, policy, strategies),
+        lambda question: compression.explain(question, policy, strategies),
         container.settings().compression_max_body_bytes,
         guard,
     )
@@ -100,7 +100,8 @@ def _is_ready(container: Container) -> bool:
     Where the settings compress nothing, no vocabulary is loaded ahead, which
     keeps the process small; the first request that asks for compression waits.
     """
-    return container.compression().is_warm and not container.traffic().is_draining
+    is_warm = container.vocabularies().are_warm or not container.policy().compresses
+    return is_warm and not container.traffic().is_draining
 
 
 def _by_raw_path(application: Application) -> Application:
@@ -129,7 +130,7 @@ def _by_kind(requests: Application, websockets: Application) -> Application:
 @asynccontextmanager
 async def _lifespan(container: Container) -> AsyncGenerator[None]:
     if container.policy().compresses:
-        container.compression().warm_up()
+        container.vocabularies().warm_up()
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from ..adapters.upstream.tls import upstream_ssl_context
 from ..adapters.upstream.websockets_upstream import WebsocketsUpstream
 from ..domain.control.policy import CompressionPolicy
 from ..domain.http.access import AccessPolicy
-from ..domain.ports import LogSink, UpstreamClient, UpstreamWebSockets
+from ..domain.ports import Compressor, LogSink, UpstreamClient, UpstreamWebSockets
 from ..domain.savings.prices import PriceList
 from ..domain.savings.sums import Savings
 from .compression import control_limits, load_policy
@@ -138,7 +138,7 @@ class Container(containers.DeclarativeContainer):
     )
     log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
     policy: providers.Provider[CompressionPolicy] = providers.Singleton(load_policy, settings)
-    compression: providers.Provider[CompressionWorkers] = providers.Singleton(
+    compression: providers.Provider[Compressor] = providers.Singleton(
         CompressionWorkers, vocabularies.provided.tokenizer_for
     )
     access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)

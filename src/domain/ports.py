@@ -3,20 +3,23 @@
 Adapters fit these protocols by shape; nothing inherits from them.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
 from .bodies.body_compression import CompressedBody
 from .bodies.compressed_frames import CompressedFrames
 from .bodies.usage import Usage
+from .compression.strategies import Strategy
 from .compression.tokenizer import Tokenizer
+from .control.policy import CompressionPolicy
 from .http.headers import RawHeaders
 from .http.websockets import Close, Message
 
 __all__ = [
+    "Compressor",
     "HandshakeRefused",
     "LogSink",
     "RawHeaders",
@@ -143,6 +146,33 @@ class UpstreamWebSockets(Protocol):
 
         Raises HandshakeRefused, or an UpstreamError.
         """
+        ...
+
+
+class Compressor(Protocol):
+    """What thins the texts of requests while the event loop goes on."""
+
+    async def compress(
+        self, body: bytes, endpoint: str, policy: CompressionPolicy
+    ) -> CompressedBody:
+        """As `compress_body`; work that nobody waits for any more stops."""
+        ...
+
+    async def compress_frame(self, frame: bytes, policy: CompressionPolicy) -> CompressedBody:
+        """The same for a text frame to the Responses API over a WebSocket."""
+        ...
+
+    async def explain(
+        self, raw: bytes, policy: CompressionPolicy, strategies: Mapping[str, Strategy]
+    ) -> dict[str, Any]:
+        """What would become of the text or the request that `raw` asks about.
+
+        Raises BadRequest, as `read_question` does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the running compressions end and take no more."""
         ...
 
 

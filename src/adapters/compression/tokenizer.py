@@ -7,12 +7,13 @@ the encodings are built here from files of our own, checked by tiktoken's sums.
 import gc
 import gzip
 import hashlib
+import logging
 from binascii import a2b_base64
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from itertools import count
-from threading import Lock
+from threading import Lock, Thread
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +22,8 @@ from tiktoken import Encoding
 
 from ...domain.compression.encodings import encoding_of_model
 from ...domain.compression.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
 
 _PACKAGE: Final = "openai_proxy.adapters.compression"
 
@@ -71,39 +74,6 @@ VOCABULARIES: Final[Mapping[str, Vocabulary]] = MappingProxyType(
 )
 
 
-@frozen
-class Vocabularies:
-    """The packaged encodings, each loaded when it is first needed and then kept."""
-
-    _loaded: dict[str, Encoding] = field(factory=dict[str, Encoding], init=False, repr=False)
-    _lock: Lock = field(factory=Lock, init=False, repr=False, eq=False)
-
-    def encoding(self, name: str) -> Tokenizer:
-        """The encoding called `name`. Raises KeyError if it is not packaged."""
-        loaded = self._loaded.get(name)
-        if loaded is None:
-            with self._lock:
-                loaded = self._loaded.get(name) or load_encoding(name)
-                self._loaded[name] = loaded
-        return loaded
-
-    def tokenizer_for(self, model: str) -> Tokenizer:
-        """The encoding whose tokens `model` bills; never fails, whatever the name.
-
-        >>> Vocabularies().tokenizer_for("gpt-4o").name
-        'o200k_base'
-        """
-        return self.encoding(encoding_of_model(model).name)
-
-
-_packaged = Vocabularies()
-
-
-def tokenizer_for(model: str) -> Tokenizer:
-    """The encoding whose tokens `model` bills, loaded once in a process."""
-    return _packaged.tokenizer_for(model)
-
-
 def load_encoding(name: str) -> Encoding:
     """Build the encoding `name` anew; a fifth to half a second of work.
 
@@ -146,3 +116,52 @@ def _no_garbage_collection() -> Generator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@frozen
+class Vocabularies:
+    """The packaged encodings, each loaded when it is first needed and then kept."""
+
+    _load: Callable[[str], Tokenizer] = field(default=load_encoding, repr=False, eq=False)
+    _loaded: dict[str, Tokenizer] = field(factory=dict[str, Tokenizer], init=False, repr=False)
+    _lock: Lock = field(factory=Lock, init=False, repr=False, eq=False)
+
+    def encoding(self, name: str) -> Tokenizer:
+        """The encoding called `name`. Raises KeyError if it is not packaged."""
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            with self._lock:
+                loaded = self._loaded.get(name) or self._load(name)
+                self._loaded[name] = loaded
+        return loaded
+
+    def tokenizer_for(self, model: str) -> Tokenizer:
+        """The encoding whose tokens `model` bills; never fails, whatever the name.
+
+        >>> Vocabularies().tokenizer_for("gpt-4o").name
+        'o200k_base'
+        """
+        return self.encoding(encoding_of_model(model).name)
+
+    def warm_up(self) -> None:
+        """Load the usual encoding in the background, so that no request waits for it."""
+        Thread(target=self._load_usual, name="vocabulary", daemon=True).start()
+
+    @property
+    def are_warm(self) -> bool:
+        """Whether any is loaded."""
+        return bool(self._loaded)
+
+    def _load_usual(self) -> None:
+        try:
+            self.tokenizer_for("")
+        except (DamagedVocabulary, OSError):
+            _log.exception("The vocabulary cannot be loaded, so this process never becomes ready")
+
+
+_packaged = Vocabularies()
+
+
+def tokenizer_for(model: str) -> Tokenizer:
+    """The encoding whose tokens `model` bills, loaded once in a process."""
+    return _packaged.tokenizer_for(model)

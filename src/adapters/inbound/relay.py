@@ -19,13 +19,13 @@ from ...domain.http.request_head import RequestHead
 from ...domain.http.target import compressible_endpoint, upstream_target
 from ...domain.http.tracing import trace_id
 from ...domain.ports import (
+    Compressor,
     LogSink,
     RelayedRequest,
     UpstreamClient,
     UpstreamRequest,
     UpstreamResponse,
 )
-from ..compression.workers import CompressionWorkers
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import ClientLeft, Downstream
 from .traffic import Traffic
@@ -89,7 +89,7 @@ class Relay:
         settings: RelaySettings,
         access: AccessPolicy,
         upstream: UpstreamClient,
-        compression: CompressionWorkers,
+        compression: Compressor,
         log: LogSink,
         *,
         traffic: Traffic,

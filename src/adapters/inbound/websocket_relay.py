@@ -19,6 +19,7 @@ from ...domain.http.target import compressible_frames, upstream_target
 from ...domain.http.tracing import trace_id
 from ...domain.http.websockets import Close
 from ...domain.ports import (
+    Compressor,
     HandshakeRefused,
     LogSink,
     RelayedRequest,
@@ -26,7 +27,6 @@ from ...domain.ports import (
     UpstreamWebSockets,
     WebSocketRequest,
 )
-from ..compression.workers import CompressionWorkers
 from .asgi import Receive, Scope, Send, request_head
 from .relay import RelaySettings
 from .traffic import Traffic
@@ -65,7 +65,7 @@ class WebSocketRelay:
         settings: RelaySettings,
         access: AccessPolicy,
         upstream: UpstreamWebSockets,
-        compression: CompressionWorkers,
+        compression: Compressor,
         log: LogSink,
         *,
         traffic: Traffic,

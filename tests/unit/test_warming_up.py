@@ -1,4 +1,4 @@
-"""When the workers are warm: once the vocabulary stands, and never if it cannot be loaded."""
+"""When the vocabularies are warm: once one stands, and never if it cannot be loaded."""
 
 import threading
 from collections.abc import Generator
@@ -7,7 +7,7 @@ import pytest
 from tests.fakes import FakeTokenizer
 from tests.waiting import wait_until
 
-from openai_proxy.adapters.compression.workers import CompressionWorkers
+from openai_proxy.adapters.compression.tokenizer import DamagedVocabulary, Vocabularies
 from openai_proxy.domain.compression.tokenizer import Tokenizer
 
 
@@ -19,35 +19,35 @@ def may_load() -> Generator[threading.Event]:
     event.set()
 
 
-def test_workers_that_were_not_asked_to_load_anything_are_warm() -> None:
-    assert CompressionWorkers(lambda _: FakeTokenizer()).is_warm
+def test_vocabularies_are_warm_once_the_usual_one_is_loaded(may_load: threading.Event) -> None:
+    loaded: list[str] = []
 
-
-def test_workers_are_warm_once_the_vocabulary_is_loaded(may_load: threading.Event) -> None:
-    def load(_: str) -> Tokenizer:
+    def load(name: str) -> Tokenizer:
         may_load.wait()
+        loaded.append(name)
         return FakeTokenizer()
 
-    workers = CompressionWorkers(load)
-    workers.warm_up()
-    was_warm = workers.is_warm
+    vocabularies = Vocabularies(load)
+    vocabularies.warm_up()
+    were_warm = vocabularies.are_warm
     may_load.set()
 
-    wait_until(lambda: workers.is_warm)
-    assert not was_warm
+    wait_until(lambda: vocabularies.are_warm)
+    assert not were_warm
+    assert loaded == ["o200k_base"]
 
 
 def test_a_vocabulary_that_cannot_be_loaded_is_logged_once_and_leaves_them_cold(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def load(_: str) -> Tokenizer:
-        raise RuntimeError("damaged")
+        raise DamagedVocabulary
 
-    workers = CompressionWorkers(load)
-    workers.warm_up()
+    vocabularies = Vocabularies(load)
+    vocabularies.warm_up()
 
     wait_until(lambda: bool(caplog.records))
-    assert [workers.is_warm for _ in range(3)] == [False] * 3
+    assert not vocabularies.are_warm
     assert [record.getMessage() for record in caplog.records] == [
         "The vocabulary cannot be loaded, so this process never becomes ready"
     ]
