@@ -210,6 +210,7 @@ BAD = {
     "more than all": ("x-tokens-to-keep-ratio", "1.5"),
     "nothing": ("x-tokens-to-keep-ratio", "0"),
     "a dotted path": ("x-compression-strategy", "os:system"),
+    "a field misspelt": ("x-compression-ration", "2"),
 }
 
 

@@ -1,10 +1,10 @@
 """Which header fields travel on."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from openai_proxy.domain.errors import LoopDetected
+from openai_proxy.domain.errors import BadRequest, LoopDetected
 from openai_proxy.domain.http.headers import request_headers, response_headers
 
 HOP_BY_HOP = [
@@ -111,6 +111,23 @@ class TestRequestFields:
         with pytest.raises(LoopDetected):
             request_headers(sent_before, via=b"me")
         assert request_headers(sent_before, via=b"you")[-1] == (b"via", b"1.1 you")
+
+    @given(names.map(lambda name: b"x-compression-" + name), values)
+    @example(b"x-compression-ration", b"2")
+    @example(b"x-compression-" + b"x" * 60_000, b"2")
+    def test_a_control_field_that_there_is_none_of_is_refused_with_those_that_there_are(
+        self, name: bytes, value: bytes
+    ) -> None:
+        assume(name not in STOP_HERE)
+
+        with pytest.raises(BadRequest) as refused:
+            request_headers([(name, value)], via=ME)
+
+        assert str(refused.value) == (
+            f"{refused.value.param}: no such field; there are X-Compression, "
+            "X-Compression-Ratio, X-Compression-Strategy, X-Tokens-To-Keep-Ratio."
+        )
+        assert refused.value.param == name[:64].decode().title()
 
 
 class TestAnswerFields:

@@ -7,7 +7,7 @@ platform around this hop, and the proxy's own control fields.
 
 from collections.abc import Sequence
 
-from ..errors import LoopDetected
+from ..errors import BadRequest, LoopDetected
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 """Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
@@ -45,17 +45,17 @@ _GOOGLE_API_FIELDS = frozenset({b"x-goog-api-key", b"x-goog-user-project"})
 
 PROXY_KEY_FIELD = b"x-proxy-api-key"
 
-_CONTROL = frozenset(
-    {
-        PROXY_KEY_FIELD,
-        b"x-compression",
-        b"x-compression-ratio",
-        b"x-compression-strategy",
-        b"x-tokens-to-keep-ratio",
-    }
+_LONGEST_SHOWN = 64
+_CONTROL_PREFIX = b"x-compression-"
+_CONTROL = (
+    b"x-compression",
+    b"x-compression-ratio",
+    b"x-compression-strategy",
+    b"x-tokens-to-keep-ratio",
 )
 
-_NEVER_UPSTREAM = _HOP_BY_HOP | _FRAMING | _PLATFORM | _CONTROL
+_NEVER_UPSTREAM = _HOP_BY_HOP | _FRAMING | _PLATFORM | {PROXY_KEY_FIELD, *_CONTROL}
+_RARELY_UPSTREAM = (*_PLATFORM_PREFIXES, _CONTROL_PREFIX)
 
 # A WebSocket handshake of the next hop brings its own (RFC 6455 section 4.1),
 # the subprotocol excepted, which is negotiated end to end.
@@ -74,7 +74,8 @@ def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, byt
     """The fields of a request that go upstream, and our Via (RFC 9110 section 7.6.3).
 
     Names are expected in lower case, as ASGI delivers them. Raises LoopDetected
-    if the request has been sent on under the pseudonym `via` before.
+    if the request has been sent on under the pseudonym `via` before, and
+    BadRequest for a control field that there is none of.
     """
     for name, value in headers:
         if name == b"via" and via in value:
@@ -84,7 +85,7 @@ def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, byt
         field
         for field in headers
         if field[0] not in removed
-        and (not field[0].startswith(_PLATFORM_PREFIXES) or field[0] in _GOOGLE_API_FIELDS)
+        and (not field[0].startswith(_RARELY_UPSTREAM) or _goes_upstream(field[0]))
     ]
     if b"trailers" in _tokens(headers, b"te"):
         kept.append((b"te", b"trailers"))
@@ -126,6 +127,15 @@ def _with_one_content_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[by
     position = fields.index(lengths[0])
     others = [field for field in fields if field[0] != b"content-length"]
     return [*others[:position], lengths[0], *others[position:]]
+
+
+def _goes_upstream(name: bytes) -> bool:
+    if name.startswith(_CONTROL_PREFIX):
+        unknown, *known = [
+            each[:_LONGEST_SHOWN].decode("latin-1").title() for each in (name, *_CONTROL)
+        ]
+        raise BadRequest(f"{unknown}: no such field; there are {', '.join(known)}.", param=unknown)
+    return name in _GOOGLE_API_FIELDS
 
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
