@@ -207,6 +207,13 @@ class TestCheckingRules:
             "error: rules.toml:4: compress: 1 is not valid",
         ]
 
+    def test_an_endpoint_without_a_request_is_an_error(self, tmp_path: Path) -> None:
+        ended = run_command(
+            *("rules", "check", str(EXAMPLE), "--endpoint", "chat"), directory=tmp_path, settings={}
+        )
+
+        assert (ended.returncode, ended.stderr) == (2, "error: --endpoint: only with --request\n")
+
     @pytest.mark.parametrize("body", [None, "[]", '{"messages": 1', ""])
     def test_a_request_that_is_none_is_an_error_of_one_line(
         self, tmp_path: Path, body: str | None

@@ -150,6 +150,23 @@ class TestOnFiles:
         assert value.encode() in ended.stderr
         assert ended.stderr.count(b"\n") == 1
 
+    @pytest.mark.parametrize(
+        ("void", "options"),
+        [
+            ("--keep", ["--ratio", "2", "--keep", "0.5"]),
+            ("--endpoint", ["--endpoint", "responses"]),
+            ("--model", ["--request", "--model", "gpt-4"]),
+        ],
+    )
+    def test_an_option_that_another_makes_void_is_an_error_of_one_line(
+        self, tmp_path: Path, void: str, options: list[str]
+    ) -> None:
+        ended = _run(*options, directory=tmp_path, given=STORY.encode())
+
+        assert (ended.returncode, ended.stdout) == (2, b"")
+        assert ended.stderr.startswith(f"error: {void}: ".encode())
+        assert ended.stderr.count(b"\n") == 1
+
 
 class TestRequests:
     def test_a_body_comes_out_as_the_proxy_would_send_it(self, tmp_path: Path) -> None:
@@ -184,11 +201,19 @@ class TestRequests:
         assert left.stdout == body
         assert left.stderr == b"standard input: unchanged (endpoint_not_chosen)\n"
 
-    def test_what_is_no_request_comes_out_as_it_was(self, tmp_path: Path) -> None:
+    def test_what_is_not_json_is_an_error(self, tmp_path: Path) -> None:
         ended = _run("--request", "--ratio", "2", directory=tmp_path, given=b"\xff no JSON")
 
-        assert (ended.returncode, ended.stdout) == (0, b"\xff no JSON")
-        assert b"unchanged (not_json)" in ended.stderr
+        assert (ended.returncode, ended.stdout) == (2, b"")
+        assert ended.stderr == (
+            b"error: standard input: not JSON; with --request it must be the body of a request\n"
+        )
+
+    def test_json_that_is_no_request_comes_out_as_it_was(self, tmp_path: Path) -> None:
+        ended = _run("--request", "--ratio", "2", directory=tmp_path, given=b"[1, 2]")
+
+        assert (ended.returncode, ended.stdout) == (0, b"[1, 2]")
+        assert b"unchanged (unexpected_shape)" in ended.stderr
 
 
 class TestTheAccount:

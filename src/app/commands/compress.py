@@ -1,5 +1,6 @@
 """`openai-proxy compress`: texts in, thinned texts out, as the proxy would send them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ _RATIO_NAMES = RatioNames("--ratio", "--keep")
 @click.option("--strategy", help="A built-in one, or your own as package.module:name.")
 @click.option("--protect", metavar="KINDS", help=f"Any of {','.join(PROTECTIONS)}, or none.")
 @click.option("--request", "is_request", is_flag=True, help="The input is the body of a request.")
-@click.option("--endpoint", type=click.Choice(ENDPOINTS), default="chat", help="With --request.")
+@click.option("--endpoint", type=click.Choice(ENDPOINTS), help="With --request; chat without one.")
 @click.option("--explain", is_flag=True, help="Show which tokens stay and which go.")
 @click.option("--json", "as_json", is_flag=True, help="Give the account as JSON, a line an input.")
 def compress(*, files: tuple[str, ...], explain: bool, as_json: bool, **options: Any) -> None:
@@ -45,6 +46,8 @@ def compress(*, files: tuple[str, ...], explain: bool, as_json: bool, **options:
     options. The result goes to standard output, byte for byte, and the account
     of it to standard error.
     """
+    if problems := list(_contradictions(options)):
+        fail(problems)
     policy = _policy(options)
     # Only this command needs what shows texts on a terminal.
     from .compression_account import Account  # noqa: PLC0415
@@ -52,6 +55,8 @@ def compress(*, files: tuple[str, ...], explain: bool, as_json: bool, **options:
     for given in _read_all(files or (_STANDARD_INPUT,)):
         asked = _question(given, options, policy)
         compressed = compress_body(asked.body, asked.endpoint, asked.policy, tokenizer_for)
+        if compressed.skipped == "not_json":
+            fail([f"{given.name}: not JSON; with --request it must be the body of a request"])
         _write(_result(given, compressed, is_request=options["is_request"]))
         account = Account(given.name, compressed, policy.salt, is_request=options["is_request"])
         account.show(explain=explain, as_json=as_json)
@@ -70,6 +75,16 @@ class _Input:
             return self.content.decode()
         except UnicodeDecodeError as error:
             fail([f"{self.name}: not UTF-8 at byte {error.start}"])
+
+
+def _contradictions(options: dict[str, Any]) -> Iterator[str]:
+    """What one option says and another makes void."""
+    if options["ratio"] is not None and options["keep"] is not None:
+        yield "--keep: not with --ratio; either says how much to keep"
+    if options["endpoint"] is not None and not options["is_request"]:
+        yield "--endpoint: only with --request; a text counts as a message of a chat"
+    if options["model"] and options["is_request"]:
+        yield "--model: not with --request, whose body names the model"
 
 
 def _policy(options: dict[str, Any]) -> CompressionPolicy:
@@ -133,7 +148,7 @@ def _shown(name: str) -> str:
 
 def _question(given: _Input, options: dict[str, Any], policy: CompressionPolicy) -> Question:
     if options["is_request"]:
-        return question_about_request(given.content, options["endpoint"], policy)
+        return question_about_request(given.content, options["endpoint"] or "chat", policy)
     return question_about_text(given.text, options["model"], policy)
 
 

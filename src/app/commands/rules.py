@@ -25,17 +25,22 @@ def rules() -> None:
 @rules.command()
 @click.argument("file")
 @click.option("--request", "request_file", metavar="FILE", help="The body of a request to try.")
-@click.option("--endpoint", type=click.Choice(ENDPOINTS), default="chat", help="With --request.")
-def check(file: str, request_file: str | None, endpoint: str) -> None:
+@click.option("--endpoint", type=click.Choice(ENDPOINTS), help="With --request; chat without one.")
+def check(file: str, request_file: str | None, endpoint: str | None) -> None:
     """Say what the rules in FILE mean, or every reason why they are not valid.
 
     With a request, say which rule takes each of its texts, and why the rules
     before it do not.
     """
+    if endpoint is not None and request_file is None:
+        fail(["--endpoint: only with --request"])
     # The very file to be checked may be the one that the environment names.
     policy = settings_or_fail(without=["COMPRESSION_RULES"]).policy
     policy = evolve(policy, rules=_rules(file, policy))
-    told = _in_words(policy) if request_file is None else _verdicts(request_file, endpoint, policy)
+    if request_file is None:
+        told = _in_words(policy)
+    else:
+        told = _verdicts(request_file, endpoint or "chat", policy)
     for line in told:
         click.echo(line)
 
