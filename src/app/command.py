@@ -6,8 +6,9 @@ import click
 
 from .commands.compress import compress
 from .commands.evaluate import evaluate
-from .commands.failure import settings_or_fail
+from .commands.failure import fail, settings_or_fail
 from .commands.rules import rules
+from .listening import listening_problem
 from .settings import variables
 
 
@@ -33,6 +34,8 @@ main.add_command(rules)
 def serve() -> None:
     """Relay requests until told to stop."""
     settings = settings_or_fail()
+    if problem := listening_problem(settings.host, settings.port):
+        fail([problem])
     # The server is imported only by the command that needs it.
     from .container import Container  # noqa: PLC0415
     from .server import serve as run  # noqa: PLC0415

@@ -9,9 +9,8 @@ from dotenv import dotenv_values
 
 from .compression import compression_problems
 from .price_file import InvalidPrices, load_prices
-from .settings import InvalidSettings, Settings, unknown_variables
-
-_MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
+from .readers import shown
+from .settings import MAY_STAND_IN_A_FILE, InvalidSettings, Settings, unknown_variables
 
 _log = logging.getLogger("openai_proxy")
 
@@ -29,6 +28,7 @@ def load_settings(directory: Path | None = None, *, without: Collection[str] = (
         *_read_secret_files(environment),
         *compression_problems(environment),
         *_price_problems(environment),
+        *_log_problems(environment),
     ]
     try:
         settings = Settings.from_env(environment)
@@ -65,9 +65,31 @@ def _price_problems(environment: Mapping[str, str]) -> list[str]:
     return []
 
 
+def _log_problems(environment: Mapping[str, str]) -> list[str]:
+    path = environment.get("LOG_DIR", "").strip()
+    if not (path and path.isprintable() and _writes_log_files(environment)):
+        return []
+    if _takes_files(Path(path).absolute()):
+        return []
+    return [f"LOG_DIR: {shown(path)} takes no files; it must be a directory that can be written to"]
+
+
+def _writes_log_files(environment: Mapping[str, str]) -> bool:
+    log_format = environment.get("LOG_FORMAT", "").strip().lower()
+    return log_format not in ("json", "none") and not environment.get("K_SERVICE", "").strip()
+
+
+def _takes_files(directory: Path) -> bool:
+    """Whether files can be made there, the directory first if it is missing."""
+    # Path.exists would raise where a directory above may not be searched.
+    existing = (place for place in (directory, *directory.parents) if os.access(place, os.F_OK))
+    nearest = next(existing)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
 def _read_secret_files(environment: dict[str, str]) -> list[str]:
     problems: list[str] = []
-    for name in _MAY_STAND_IN_A_FILE:
+    for name in MAY_STAND_IN_A_FILE:
         path = environment.get(f"{name}_FILE")
         if not path:
             continue

@@ -22,7 +22,10 @@ from . import readers
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
 _IN_A_LOOP = frozenset({"host", "port", "upstream_base_url"})
-_FAMILIES = ("COMPRESSION_", "UPSTREAM_")
+_FAMILIES = ("COMPRESSION_", "PROXY_", "UPSTREAM_")
+
+MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
+"""Each may be given as a file that holds it, by the variable of its name and `_FILE`."""
 
 
 class InvalidSettings(ValueError):
@@ -434,6 +437,7 @@ def variables() -> Iterator[Variable]:
 def unknown_variables(environment: Iterable[str]) -> Iterator[str]:
     """A warning for each variable that looks like one of ours but is none."""
     known = {variable.name for variable in variables()}
+    known |= {f"{name}_FILE" for name in MAY_STAND_IN_A_FILE}
     for name in sorted(environment):
         if name.startswith(_FAMILIES) and name not in known:
             nearest = difflib.get_close_matches(name, known, n=1)

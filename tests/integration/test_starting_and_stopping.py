@@ -28,6 +28,7 @@ BAD_SETTINGS = {
     "COMPRESSION_ROLES": "user,nobody",
     "PROXY_OPEN": "perhaps",
     "MAX_CONCURRENCY": "0",
+    "LOG_DIR": "/dev/null",
 }
 
 
@@ -71,6 +72,27 @@ def test_a_ratio_out_of_its_range_stops_the_start(tmp_path: Path, name: str, val
     assert ended.returncode != 0
     assert f"{name}: {value} " in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_stops_the_start(proxy: RunningProxy, tmp_path: Path) -> None:
+    settings = {"HOST": "127.0.0.1", "PORT": str(proxy.port)}
+
+    ended = run_command(directory=tmp_path, settings=settings)
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"error: PORT: {proxy.port} cannot be had at '127.0.0.1' (address already in use); "
+        "it must be a free port\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_machine_stops_the_start(tmp_path: Path, host: str) -> None:
+    ended = run_command(directory=tmp_path, settings={"HOST": host, "PORT": "0"})
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: HOST: '{host}' is not ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_empty_settings_are_as_good_as_none(

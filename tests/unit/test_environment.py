@@ -1,6 +1,7 @@
 """What is said about the settings of a process: every problem at once, and what is hardly meant."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,49 @@ class TestProblems:
 
         assert len(refused.value.problems) == 1
         assert refused.value.problems[0].startswith("PRICES_FILE: 'a\\tb' is not valid")
+
+
+class TestWhereLogsGo:
+    @pytest.fixture(autouse=True)
+    def _nothing_else_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("LOG_DIR", "LOG_FORMAT", "K_SERVICE"):
+            monkeypatch.delenv(name, raising=False)
+
+    def problems(self, directory: Path, settings: str) -> tuple[str, ...]:
+        write_dotenv(directory, settings)
+        try:
+            load_settings(directory)
+        except InvalidSettings as invalid:
+            return invalid.problems
+        return ()
+
+    @pytest.mark.parametrize("below", ["", "/logs"])
+    def test_a_file_is_no_directory_and_has_none_below(self, tmp_path: Path, below: str) -> None:
+        (tmp_path / "file").touch()
+
+        problems = self.problems(tmp_path, f"LOG_DIR={tmp_path}/file{below}\n")
+
+        assert [problem.partition(" takes no files; ")[::2] for problem in problems] == [
+            (f"LOG_DIR: '{tmp_path}/file{below}'", "it must be a directory that can be written to")
+        ]
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_directory_that_cannot_be_written_to_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "closed").mkdir(mode=0o500)
+
+        assert len(self.problems(tmp_path, f"LOG_DIR={tmp_path}/closed\n")) == 1
+
+    def test_one_that_is_missing_is_made_when_it_is_needed(self, tmp_path: Path) -> None:
+        assert self.problems(tmp_path, f"LOG_DIR={tmp_path}/logs/of/today\n") == ()
+        assert not (tmp_path / "logs").exists()
+
+    @pytest.mark.parametrize("elsewhere", ["LOG_FORMAT=json", "LOG_FORMAT=None", "K_SERVICE=proxy"])
+    def test_it_does_not_matter_where_no_files_are_written(
+        self, tmp_path: Path, elsewhere: str
+    ) -> None:
+        (tmp_path / "file").touch()
+
+        assert self.problems(tmp_path, f"LOG_DIR={tmp_path}/file\n{elsewhere}\n") == ()
 
 
 class TestWarnings:

@@ -174,3 +174,8 @@ class TestUnknownVariables:
         assert list(unknown_variables(["COMPRESION", "COMPRESSION_RATOI", "HOME", "PORT"])) == [
             "COMPRESSION_RATOI: no such variable; did you mean COMPRESSION_RATIO?"
         ]
+
+    def test_a_single_key_for_callers_is_told_that_there_may_be_several(self) -> None:
+        assert list(
+            unknown_variables(["PROXY_API_KEY", "PROXY_API_KEYS", "PROXY_API_KEYS_FILE"])
+        ) == ["PROXY_API_KEY: no such variable; did you mean PROXY_API_KEYS?"]
