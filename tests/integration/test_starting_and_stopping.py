@@ -18,6 +18,10 @@ from tests.scripted_upstream import (
     stall,
     until,
 )
+from tests.waiting import wait_until
+
+MESSAGE = {"role": "user", "content": "One, two, three, four, five. " * 100}
+CHAT = json.dumps({"model": "gpt-4o", "messages": [MESSAGE]}).encode()
 
 BAD_SETTINGS = {
     "COMPRESSION_RATIO": "0.5",
@@ -109,15 +113,25 @@ def test_the_first_chat_to_be_compressed_does_not_wait_long(
     start_proxy: StartProxy, upstream: ScriptedUpstream
 ) -> None:
     proxy = start_proxy(COMPRESSION_RATIO="2")
-    message = {"role": "user", "content": "One, two, three, four, five. " * 100}
-    body = json.dumps({"model": "gpt-4o", "messages": [message]}).encode()
-
-    asked_at = time.monotonic()
     with connected(proxy.address) as client:
-        client.ask(b"POST", b"/v1/chat/completions", body=body)
+        wait_until(lambda: client.ask(b"GET", b"/_proxy/ready").status == 200)
+
+        asked_at = time.monotonic()
+        client.ask(b"POST", b"/v1/chat/completions", body=CHAT)
 
     assert time.monotonic() - asked_at < 1
-    assert len(upstream.requests[0].body) < len(body)
+    assert len(upstream.requests[0].body) < len(CHAT)
+
+
+def test_a_chat_that_does_not_wait_for_readiness_is_compressed_all_the_same(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(COMPRESSION_RATIO="2")
+
+    with connected(proxy.address) as client:
+        client.ask(b"POST", b"/v1/chat/completions", body=CHAT)
+
+    assert len(upstream.requests[0].body) < len(CHAT)
 
 
 def test_an_upstream_that_is_the_proxy_itself_stops_the_start(tmp_path: Path) -> None:

