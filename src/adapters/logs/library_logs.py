@@ -11,13 +11,16 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import Literal
 
 from . import json_format, text_format
 from .outputs import Output, Stream
 from .records import timestamp
-from .writer import LogWriter
+from .writer import LogWriter, Write
+
+LogFormat = Literal["text", "json"]
 
 _log = logging.getLogger("openai_proxy")
 
@@ -30,13 +33,24 @@ _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\"]+|\bsk-[\w-]{8,}")
 _QUERY = re.compile(r"(/[^\s'\"?]*)\?[^\s'\"]+")
 
 
-def configure_logging(log_format: Literal["text", "json"], stream: TextIO | None = None) -> None:
-    """Send all of it to `stream`, by default standard error, as lines of text or of JSON.
+def configure_logging(log_format: LogFormat) -> None:
+    """Send all of it to standard error, as lines of text or of JSON.
 
     uvicorn must not configure logging again: run it with `log_config=None`.
     """
-    stream = sys.stderr if stream is None else stream
-    handler = QueuedLines(log_format, stream)
+    send_logs_to(QueuedLines(log_format, standard_error(log_format).write))
+
+
+def standard_error(log_format: LogFormat, patience_seconds: float | None = None) -> Output:
+    """Where lines go unless another process writes them."""
+    spelling = json_format if log_format == "json" else text_format
+    return Output(
+        Stream(sys.stderr, patience_seconds), lambda count: spelling.dropped_notice(count).encode()
+    )
+
+
+def send_logs_to(handler: logging.Handler) -> None:
+    """Have `handler` take all that is logged, in place of whoever did before."""
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # uvicorn looks at this logger's own level before it builds lines for debugging.
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
@@ -49,23 +63,26 @@ def configure_logging(log_format: Literal["text", "json"], stream: TextIO | None
     _log_what_nobody_caught()
 
 
-class QueuedLines(logging.Handler):
-    """Writes records without keeping whoever logs waiting.
+class Lines(logging.Handler):
+    """Spells records as lines, each on the spot, since a record's arguments may change."""
 
-    A record is formatted before it is queued, since its arguments may change.
-    """
-
-    def __init__(self, log_format: Literal["text", "json"], stream: TextIO | None) -> None:
+    def __init__(self, log_format: LogFormat, put: Callable[[bytes], None]) -> None:
         super().__init__()
-        spelling = json_format if log_format == "json" else text_format
         self._spell = json_record if log_format == "json" else text_record
-        self._output = Output(Stream(stream), lambda count: spelling.dropped_notice(count).encode())
-        # Seldom and often last words: they do not wait for company.
-        self._writer: LogWriter[bytes] = LogWriter(self._output.write, gathering_seconds=0)
+        self.put = put
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the record's line."""
-        self._writer.put(self._spell(record).encode(errors="backslashreplace"))
+        """Hand the record's line on."""
+        self.put(self._spell(record).encode(errors="backslashreplace"))
+
+
+class QueuedLines(Lines):
+    """Writes the lines without keeping whoever logs waiting."""
+
+    def __init__(self, log_format: LogFormat, write: Write[bytes]) -> None:
+        # Seldom and often last words: they do not wait for company.
+        self._writer = LogWriter(write, gathering_seconds=0)
+        super().__init__(log_format, self._writer.put)
 
     def close(self) -> None:
         """Write what is queued, for a second at most. Python calls this at its exit."""

@@ -63,12 +63,12 @@ class RotatingFiles:
 
     def record_request(self, request: RelayedRequest) -> None:
         """Queue the line of a request."""
-        self._writer.put(request, _held(request.compression))
+        self._writer.put(request, held_bytes(request.compression))
 
     def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
         """Queue the entry of what was removed from a body."""
         record = RecordedCompression(time.time(), request_id, compressed)
-        self._writer.put(record, _held(compressed))
+        self._writer.put(record, held_bytes(compressed))
 
     def close(self, timeout_seconds: float = 1.0) -> None:
         """Write what is queued, for as long as `timeout_seconds`."""
@@ -108,12 +108,12 @@ class JsonLines:
 
     def record_request(self, request: RelayedRequest) -> None:
         """Queue the line of a request."""
-        self._writer.put(request, _held(request.compression))
+        self._writer.put(request, held_bytes(request.compression))
 
     def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
         """Queue the lines of what was removed from a body."""
         record = RecordedCompression(time.time(), request_id, compressed)
-        self._writer.put(record, _held(compressed))
+        self._writer.put(record, held_bytes(compressed))
 
     def close(self, timeout_seconds: float = 1.0) -> None:
         """Write what is queued, for as long as `timeout_seconds`."""
@@ -172,7 +172,7 @@ def _encoded(spell: Callable[[Any], str], records: Sequence[Record]) -> list[byt
     return [spell(record).encode(errors="backslashreplace") for record in records]
 
 
-def _held(compressed: CompressedBody | CompressedFrames | None) -> int:
+def held_bytes(compressed: CompressedBody | CompressedFrames | None) -> int:
     """About how many bytes stay in memory while this is queued."""
     if not isinstance(compressed, CompressedBody):
         return 0

@@ -11,6 +11,7 @@ from threading import Event, RLock, Thread
 from typing import Generic, TypeVar
 
 Entry = TypeVar("Entry")
+Write = Callable[[Sequence[Entry], int], None]
 
 CAPACITY = 10_000
 MIB = 1024 * 1024
@@ -30,7 +31,7 @@ class LogWriter(Generic[Entry]):
 
     def __init__(
         self,
-        write: Callable[[Sequence[Entry], int], None],
+        write: Write[Entry],
         *,
         capacity: int = CAPACITY,
         gathering_seconds: float = 0.1,

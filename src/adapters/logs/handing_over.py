@@ -1,0 +1,133 @@
+"""How several processes log through one, which alone writes.
+
+A process that records queues entries as a LogWriter does. Its thread then sends
+them, a batch at a time, through a pipe to the process that writes, where they
+reach the sinks as if they had been recorded there. A pipe belongs to one
+process, so that one which is killed in the midst of a batch spoils no other's.
+
+    door = Door()             # before the processes are forked
+    HandedOver(door)          # the log sink of a process that records
+    Handover(door).send       # what its own log lines are written with
+    door.callers(...)         # whom the process that writes hears
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from ...domain.bodies.body_compression import CompressedBody
+from ...domain.ports import LogSink, RelayedRequest
+from .records import Record, RecordedCompression, entries_dropped
+from .sinks import held_bytes
+from .writer import LogWriter
+
+_log = logging.getLogger("openai_proxy.logs")
+
+_TICK_SECONDS = 1.0
+
+
+class Door:
+    """Where processes leave the reading ends of their pipes for the one that writes.
+
+    It outlives that one, so that whoever takes its place finds who called meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._outside, self._inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def enter(self) -> Connection:
+        """A new pipe to the process that writes."""
+        reader, writer = Pipe(duplex=False)
+        with reader:
+            socket.send_fds(self._outside, [b"."], [reader.fileno()])
+        return writer
+
+    def leave(self) -> None:
+        """Promise that this process calls no more."""
+        self._outside.close()
+
+    def callers(self, on_tick: Callable[[], None]) -> Iterator[Connection]:
+        """The pipes in the order they come, until all who might call have left or ended.
+
+        Calls `on_tick` about every second in which nobody comes.
+        """
+        self.leave()
+        self._inside.settimeout(_TICK_SECONDS)
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._inside, 1, 1)
+            except TimeoutError:
+                on_tick()
+                continue
+            if not message:
+                return
+            yield Connection(descriptors[0], writable=False)
+
+
+class Handover:
+    """A pipe to the process that writes, and another one once that process was replaced."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._pipe: Connection | None = None
+
+    def send(self, entries: Sequence[object], missed: int) -> None:
+        """Send a batch, and how many were missed before it. Raises OSError if nobody hears."""
+        if self._pipe is None:
+            self._pipe = self._door.enter()
+        try:
+            self._pipe.send((entries, missed))
+        except OSError:
+            self._pipe.close()
+            self._pipe = None
+            raise
+
+
+class HandedOver:
+    """A log sink in a process that only records."""
+
+    def __init__(self, door: Door) -> None:
+        self._writer: LogWriter[Record] = LogWriter(Handover(door).send)
+
+    @property
+    def dropped(self) -> int:
+        """How many entries were lost on this side."""
+        return self._writer.dropped
+
+    def record_request(self, request: RelayedRequest) -> None:
+        """Queue it."""
+        self._writer.put(request, held_bytes(request.compression))
+
+    def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
+        """Queue it."""
+        record = RecordedCompression(time.time(), request_id, compressed)
+        self._writer.put(record, held_bytes(compressed))
+
+    def close(self, timeout_seconds: float = 1.0) -> None:
+        """Send what is queued, for as long as `timeout_seconds`."""
+        self._writer.close(timeout_seconds)
+
+
+def take_over(pipe: Connection, log: LogSink, put_line: Callable[[bytes], None]) -> None:
+    """Record what comes through a pipe until the process at its other end has ended."""
+    with pipe, suppress(EOFError, OSError):
+        while True:
+            entries, missed = pipe.recv()
+            if missed:
+                _log.warning("%s on the way to the process that writes", entries_dropped(missed))
+            for entry in entries:
+                _record(entry, log, put_line)
+
+
+def _record(entry: Record | bytes, log: LogSink, put_line: Callable[[bytes], None]) -> None:
+    match entry:
+        case RelayedRequest():
+            log.record_request(entry)
+        case RecordedCompression():
+            log.record_compression(entry.request_id, entry.compressed)
+        case bytes():
+            put_line(entry)
