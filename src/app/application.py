@@ -75,9 +75,9 @@ def _settings_or_exit() -> Settings:
 
 def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
     guard = only_for(container.access())
-    metrics, prices, traffic = container.metrics(), container.prices(), container.traffic()
+    counts, prices = container.counts(), container.prices()
     return [
-        stats_page(lambda: stats(metrics, prices, in_flight=traffic.in_flight), guard),
+        stats_page(lambda: stats(counts.now(), prices), guard),
         metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
         _compress_page(container, guard),
         docs_page(openapi_document(strategies_of(container.policy())), guard),

@@ -3,13 +3,14 @@
 from importlib.metadata import version
 
 import click
+from attrs import evolve
 
 from .commands.compress import compress
 from .commands.evaluate import evaluate
 from .commands.failure import fail, settings_or_fail
 from .commands.rules import rules
 from .listening import listening_problem
-from .settings import variables
+from .settings import MOST_WORKERS, variables
 
 
 @click.group(invoke_without_command=True)
@@ -31,9 +32,14 @@ main.add_command(rules)
 
 
 @main.command()
-def serve() -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="How many processes; WORKERS if unset."
+)
+def serve(*, workers: int | None = None) -> None:
     """Relay requests until told to stop."""
     settings = settings_or_fail()
+    if workers is not None:
+        settings = evolve(settings, workers=workers)
     if problem := listening_problem(settings.host, settings.port):
         fail([problem])
     # The server is imported only by the command that needs it.

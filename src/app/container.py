@@ -16,7 +16,7 @@ from ..adapters.inbound.traffic import Traffic
 from ..adapters.inbound.websocket_relay import WebSocketRelay
 from ..adapters.logs.fan_out import LogSinks
 from ..adapters.logs.sinks import JsonLines, NoLogs, RotatingFiles
-from ..adapters.metrics.counts import Metrics
+from ..adapters.metrics.counts import CountsNow, Metrics, OwnCounts
 from ..adapters.metrics.prometheus import PrometheusPage
 from ..adapters.metrics.request_spans import RequestSpans
 from ..adapters.upstream.httpx_upstream import HttpxUpstream
@@ -79,12 +79,9 @@ def _prices(settings: Settings) -> PriceList | None:
     return None if settings.prices_file is None else load_prices(settings.prices_file)
 
 
-def _prometheus_page(
-    metrics: Metrics, prices: PriceList | None, traffic: Traffic, log: LogSink
-) -> PrometheusPage:
-    return PrometheusPage(
+def _own_counts(metrics: Metrics, traffic: Traffic, log: LogSink) -> OwnCounts:
+    return OwnCounts(
         metrics,
-        prices,
         in_flight=lambda: traffic.in_flight,
         # Not every sink has something to lose.
         dropped=lambda: getattr(log, "dropped", 0),
@@ -146,8 +143,9 @@ class Container(containers.DeclarativeContainer):
     savings: providers.Provider[Savings] = providers.Singleton(Savings)
     prices: providers.Provider[PriceList | None] = providers.Singleton(_prices, settings)
     metrics: providers.Provider[Metrics] = providers.Singleton(Metrics, savings)
+    counts: providers.Provider[CountsNow] = providers.Singleton(_own_counts, metrics, traffic, log)
     prometheus_page: providers.Provider[PrometheusPage] = providers.Singleton(
-        _prometheus_page, metrics, prices, traffic, log
+        PrometheusPage, counts, prices
     )
     spans: providers.Provider[RequestSpans] = providers.Singleton(load_spans)
     observers: providers.Provider[LogSink] = providers.Singleton(LogSinks, metrics, log, spans)

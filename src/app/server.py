@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import socket
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -32,16 +34,39 @@ _MAX_DESCRIPTORS = 65_536
 def serve(container: Container) -> None:
     """Listen and relay until told to stop."""
     settings = container.settings()
-    configure_logging("json" if settings.logs_as_json else "text")
+    if settings.workers > 1:
+        # Each of them runs a server in its turn.
+        from .workers import serve_by_workers  # noqa: PLC0415
+
+        serve_by_workers(container)
+        return
+    configure_logging(settings.line_format)
+    announce(container)
+    run_server(container)
+
+
+def announce(container: Container) -> None:
+    """Say what is to be served, and prepare the process for as much of it as may come."""
+    settings = container.settings()
     log_warnings(settings)
     _allow_descriptors(settings.max_concurrency)
     _log.info("Relaying to %s; %s", settings.upstream_base_url, _what_is_kept(container.policy()))
-    config = uvicorn.Config(create_app(container), **server_options(settings))
+
+
+def run_server(
+    container: Container,
+    listener: socket.socket | None = None,
+    on_tick: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve in this process: on `listener` if it is given, calling `on_tick` every second."""
+    settings = container.settings()
+    options = {**server_options(settings), "callback_notify": on_tick, "timeout_notify": 0}
+    config = uvicorn.Config(create_app(container), **options)
     server = DrainingServer(config, container.traffic(), settings.shutdown_grace_s)
     # What stands at the start stays; looking it over would hold the loop for some 20 ms each time.
     gc.freeze()
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(None if listener is None else [listener])
     if not server.started:
         sys.exit(_COULD_NOT_START)
 

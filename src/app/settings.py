@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from attrs import field, fields, frozen
@@ -19,6 +19,8 @@ from ..domain.compression.keep_ratio import (
 from ..domain.control.policy import ENDPOINTS, MIB, ROLES, CompressionPolicy, Mode
 from ..domain.protection.protections import PROTECTIONS
 from . import readers
+
+MOST_WORKERS = 64
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
 _IN_A_LOOP = frozenset({"host", "port", "upstream_base_url"})
@@ -139,6 +141,12 @@ class Settings:
         readers.whole_number(at_least=0, at_most=65535),
         allowed="a whole number from 0 (any free port) to 65535",
         meaning="The port to listen on.",
+    )
+    workers: int = _setting(
+        1,
+        readers.whole_number(at_least=1, at_most=MOST_WORKERS),
+        allowed=f"a whole number from 1 to {MOST_WORKERS}",
+        meaning="Processes that serve side by side; each counts MAX_CONCURRENCY for itself.",
     )
     upstream_base_url: str = _setting(
         "https://api.openai.com/v1",
@@ -401,6 +409,11 @@ class Settings:
     def logs_as_json(self) -> bool:
         """Whether log lines are JSON objects on stdout. On Cloud Run files are instance memory."""
         return self.log_format == "json" or (self.log_format != "none" and self.on_platform)
+
+    @property
+    def line_format(self) -> Literal["text", "json"]:
+        """How what Python's own logging has to say is spelt."""
+        return "json" if self.logs_as_json else "text"
 
     @property
     def logs_content(self) -> bool:

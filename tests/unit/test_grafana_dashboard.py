@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tests.log_entries import a_compression, a_request
 
-from openai_proxy.adapters.metrics.counts import Metrics
+from openai_proxy.adapters.metrics.counts import Metrics, OwnCounts
 from openai_proxy.adapters.metrics.prometheus import PrometheusPage
 from openai_proxy.domain.bodies.usage import Usage
 from openai_proxy.domain.savings.prices import PriceList, Prices
@@ -33,7 +33,8 @@ def families() -> list[Metric]:
         )
     )
     metrics.record_compression("1", a_compression(skipped="no_text"))
-    page = PrometheusPage(metrics, PRICES, in_flight=lambda: 0, dropped=lambda: 0)
+    counts = OwnCounts(metrics, in_flight=lambda: 0, dropped=lambda: 0)
+    page = PrometheusPage(counts, PRICES)
     return list(text_string_to_metric_families(page.render().decode()))
 
 

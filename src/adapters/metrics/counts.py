@@ -7,10 +7,16 @@ the page grows with what callers send.
 """
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
+from operator import add
+from typing import Protocol, Self
+
+from attrs import frozen
+from prometheus_client import PROCESS_COLLECTOR
+from prometheus_client.core import Metric
 
 from ...domain.bodies.body_compression import CompressedBody
 from ...domain.http.endpoints import endpoint_class
@@ -36,6 +42,11 @@ class Distribution:
         self._counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
+    def __iadd__(self, other: "Distribution") -> Self:
+        self._counts = list(map(add, self._counts, other._counts))
+        self.sum += other.sum
+        return self
+
     def buckets(self) -> Iterator[tuple[str, int]]:
         """Each bound and how many values do not exceed it, as Prometheus counts."""
         names = [*map(str, map(float, self._bounds)), "+Inf"]
@@ -48,9 +59,15 @@ class Endpoint:
     __slots__ = ("duration", "first_byte", "statuses")
 
     def __init__(self) -> None:
-        self.statuses: defaultdict[int | None, int] = defaultdict(int)
+        self.statuses: Counter[int | None] = Counter()
         self.first_byte = Distribution(REQUEST_BOUNDS)
         self.duration = Distribution(REQUEST_BOUNDS)
+
+    def __iadd__(self, other: "Endpoint") -> Self:
+        self.statuses += other.statuses
+        self.first_byte += other.first_byte
+        self.duration += other.duration
+        return self
 
 
 class Metrics:
@@ -60,12 +77,12 @@ class Metrics:
         self.since = datetime.now(UTC)
         self.savings = savings
         self.endpoints: defaultdict[str, Endpoint] = defaultdict(Endpoint)
-        self.errors: defaultdict[str, int] = defaultdict(int)
+        self.errors: Counter[str] = Counter()
         self.incomplete = 0
         self.compression = Distribution(COMPRESSION_BOUNDS)
         self.tokens_before = 0
         self.tokens_after = 0
-        self.skipped: defaultdict[str, int] = defaultdict(int)
+        self.skipped: Counter[str] = Counter()
 
     @property
     def requests(self) -> int:
@@ -97,5 +114,65 @@ class Metrics:
         if compressed.skipped is not None:
             self.skipped[compressed.skipped] += 1
 
+    def __iadd__(self, other: "Metrics") -> Self:
+        self.since = min(self.since, other.since)
+        self.savings += other.savings
+        for name, endpoint in other.endpoints.items():
+            self.endpoints[name] += endpoint
+        self.errors += other.errors
+        self.incomplete += other.incomplete
+        self.compression += other.compression
+        self.tokens_before += other.tokens_before
+        self.tokens_after += other.tokens_after
+        self.skipped += other.skipped
+        return self
+
     def close(self) -> None:
         """Nothing is queued."""
+
+
+@frozen
+class Counts:
+    """What one process or several have counted up to a moment."""
+
+    metrics: Metrics
+    in_flight: int
+    dropped: int
+    """Log entries that found no room."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        metrics = Metrics(Savings())
+        metrics += self.metrics
+        metrics += other.metrics
+        return Counts(metrics, self.in_flight + other.in_flight, self.dropped + other.dropped)
+
+
+class CountsNow(Protocol):
+    """Whoever knows the counts of the service."""
+
+    def now(self) -> Counts:
+        """All that was counted."""
+        ...
+
+    def processes(self) -> Iterable[Metric]:
+        """What the processes that counted use of the machine."""
+        ...
+
+
+class OwnCounts:
+    """The counts of a process that serves alone."""
+
+    def __init__(
+        self, metrics: Metrics, *, in_flight: Callable[[], int], dropped: Callable[[], int]
+    ) -> None:
+        self._metrics = metrics
+        self._in_flight = in_flight
+        self._dropped = dropped
+
+    def now(self) -> Counts:
+        """As they stand, not copied."""
+        return Counts(self._metrics, self._in_flight(), self._dropped())
+
+    def processes(self) -> Iterable[Metric]:
+        """Of this process alone."""
+        return PROCESS_COLLECTOR.collect()

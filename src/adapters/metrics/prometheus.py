@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from attrs import asdict
-from prometheus_client import PROCESS_COLLECTOR, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -14,8 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from ...domain.savings.prices import PriceList
-from ...domain.savings.sums import Account, Bill
-from .counts import Metrics
+from ...domain.savings.sums import Account, Bill, Money
+from .counts import Counts, CountsNow, Metrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -25,18 +25,9 @@ _PREFIX = "openai_proxy_"
 class PrometheusPage(Collector):
     """All metrics as they are at the moment."""
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        prices: PriceList | None,
-        *,
-        in_flight: Callable[[], int],
-        dropped: Callable[[], int],
-    ) -> None:
-        self._metrics = metrics
+    def __init__(self, counts: CountsNow, prices: PriceList | None) -> None:
+        self._counts = counts
         self._prices = prices
-        self._in_flight = in_flight
-        self._dropped = dropped
 
     def render(self) -> bytes:
         """The page."""
@@ -44,72 +35,71 @@ class PrometheusPage(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics one by one."""
-        yield from self._requests()
-        yield from self._compression()
-        yield from self._billed()
-        yield from self._money()
-        yield _counter("log_entries_dropped", "Log entries that found no room.", self._dropped())
-        yield from PROCESS_COLLECTOR.collect()
+        counts = self._counts.now()
+        yield from _requests(counts)
+        yield from _compression(counts.metrics)
+        yield from _billed(counts.metrics.savings.models)
+        if self._prices is not None:
+            yield from _money(counts.metrics.savings.money(self._prices))
+        yield _counter("log_entries_dropped", "Log entries that found no room.", counts.dropped)
+        yield from self._counts.processes()
 
-    def _requests(self) -> Iterator[Metric]:
-        metrics = self._metrics
-        requests = _labelled("requests", "Requests that have ended.", "endpoint", "status")
-        first_byte = _histogram("first_byte_seconds", "Time until an answer began.", "endpoint")
-        duration = _histogram("request_seconds", "Time until an answer ended.", "endpoint")
-        for name, endpoint in metrics.endpoints.items():
-            for status, count in endpoint.statuses.items():
-                requests.add_metric([name, "none" if status is None else str(status)], count)
-            first_byte.add_metric([name], [*endpoint.first_byte.buckets()], endpoint.first_byte.sum)
-            duration.add_metric([name], [*endpoint.duration.buckets()], endpoint.duration.sum)
-        yield requests
-        yield first_byte
-        yield duration
-        yield _gauge("requests_in_flight", "Requests under way.", self._in_flight())
-        yield _counter(
-            "incomplete_requests", "Requests whose client did not get all.", metrics.incomplete
-        )
-        errors = _labelled("errors", "Errors that the proxy answered itself, by code.", "code")
-        for code, count in metrics.errors.items():
-            errors.add_metric([code], count)
-        yield errors
 
-    def _compression(self) -> Iterator[Metric]:
-        metrics = self._metrics
-        seconds = _histogram("compression_seconds", "Time a request waited for its compression.")
-        seconds.add_metric([], [*metrics.compression.buckets()], metrics.compression.sum)
-        yield seconds
-        yield _counter(
-            "tokens_before", "Tokens of texts before compression.", metrics.tokens_before
-        )
-        yield _counter("tokens_after", "Tokens of the same texts as sent.", metrics.tokens_after)
-        skipped = _labelled("compression_skipped", "Bodies left unchanged, by reason.", "reason")
-        for reason, count in metrics.skipped.items():
-            skipped.add_metric([reason], count)
-        yield skipped
+def _requests(counts: Counts) -> Iterator[Metric]:
+    metrics = counts.metrics
+    requests = _labelled("requests", "Requests that have ended.", "endpoint", "status")
+    first_byte = _histogram("first_byte_seconds", "Time until an answer began.", "endpoint")
+    duration = _histogram("request_seconds", "Time until an answer ended.", "endpoint")
+    for name, endpoint in metrics.endpoints.items():
+        for status, count in endpoint.statuses.items():
+            requests.add_metric([name, "none" if status is None else str(status)], count)
+        first_byte.add_metric([name], [*endpoint.first_byte.buckets()], endpoint.first_byte.sum)
+        duration.add_metric([name], [*endpoint.duration.buckets()], endpoint.duration.sum)
+    yield requests
+    yield first_byte
+    yield duration
+    yield _gauge("requests_in_flight", "Requests under way.", counts.in_flight)
+    yield _counter(
+        "incomplete_requests", "Requests whose client did not get all.", metrics.incomplete
+    )
+    errors = _labelled("errors", "Errors that the proxy answered itself, by code.", "code")
+    for code, count in metrics.errors.items():
+        errors.add_metric([code], count)
+    yield errors
 
-    def _billed(self) -> Iterator[Metric]:
-        models = self._metrics.savings.models
-        answers = _labelled("billed_answers", "Answers that said what was billed.", "model")
-        for model, account in models.items():
-            answers.add_metric([model], account.answers)
-        yield answers
-        yield _tokens(
-            "billed_tokens", "Tokens that answers said were billed.", models, lambda a: a.billed
-        )
-        yield _tokens(
-            "supposed_tokens",
-            "Tokens those answers would have been billed for without compression, as supposed.",
-            models,
-            lambda account: account.without_compression,
-        )
 
-    def _money(self) -> Iterator[Metric]:
-        if self._prices is None:
-            return
-        money = self._metrics.savings.money(self._prices)
-        billed, saved = float(money.billed.total), float(money.saved.total)
-        yield _gauge("billed_usd", "Cost of the answers at the given prices.", billed)
-        yield _gauge("saved_usd", "What compression saved; negative if it lost.", saved)
+def _compression(metrics: Metrics) -> Iterator[Metric]:
+    seconds = _histogram("compression_seconds", "Time a request waited for its compression.")
+    seconds.add_metric([], [*metrics.compression.buckets()], metrics.compression.sum)
+    yield seconds
+    yield _counter("tokens_before", "Tokens of texts before compression.", metrics.tokens_before)
+    yield _counter("tokens_after", "Tokens of the same texts as sent.", metrics.tokens_after)
+    skipped = _labelled("compression_skipped", "Bodies left unchanged, by reason.", "reason")
+    for reason, count in metrics.skipped.items():
+        skipped.add_metric([reason], count)
+    yield skipped
+
+
+def _billed(models: Mapping[str, Account]) -> Iterator[Metric]:
+    answers = _labelled("billed_answers", "Answers that said what was billed.", "model")
+    for model, account in models.items():
+        answers.add_metric([model], account.answers)
+    yield answers
+    yield _tokens(
+        "billed_tokens", "Tokens that answers said were billed.", models, lambda a: a.billed
+    )
+    yield _tokens(
+        "supposed_tokens",
+        "Tokens those answers would have been billed for without compression, as supposed.",
+        models,
+        lambda account: account.without_compression,
+    )
+
+
+def _money(money: Money) -> Iterator[Metric]:
+    billed, saved = float(money.billed.total), float(money.saved.total)
+    yield _gauge("billed_usd", "Cost of the answers at the given prices.", billed)
+    yield _gauge("saved_usd", "What compression saved; negative if it lost.", saved)
 
 
 def _counter(name: str, meaning: str, value: float) -> Metric:

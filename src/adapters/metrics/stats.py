@@ -7,18 +7,19 @@ from attrs import asdict
 
 from ...domain.savings.prices import PriceList
 from ...domain.savings.sums import Account, Bill, Cost, Estimate, Money, verdict
-from .counts import Metrics
+from .counts import Counts
 
 _NO_PRICES = "Nothing is said in money: no prices are set (PRICES_FILE)."
 
 
-def stats(metrics: Metrics, prices: PriceList | None, *, in_flight: int) -> dict[str, Any]:
+def stats(counts: Counts, prices: PriceList | None) -> dict[str, Any]:
     """The page; `billed` is what answers said, `estimated` the proxy's own counts."""
+    metrics = counts.metrics
     models = metrics.savings.models
     money = None if prices is None else metrics.savings.money(prices)
     return {
         "since": metrics.since,
-        "requests": {"ended": metrics.requests, "in_flight": in_flight},
+        "requests": {"ended": metrics.requests, "in_flight": counts.in_flight},
         "estimated": _estimate(metrics.savings.estimate),
         "billed": _billed(metrics.savings.billed),
         "models": {model: _account(account) for model, account in models.items()},

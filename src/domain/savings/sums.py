@@ -113,6 +113,12 @@ class Account:
     billed: Bill = field(factory=Bill)
     without_compression: Bill = field(factory=Bill)
 
+    def __iadd__(self, other: "Account") -> Self:
+        self.answers += other.answers
+        self.billed += other.billed
+        self.without_compression += other.without_compression
+        return self
+
 
 @mutable
 class Estimate:
@@ -137,6 +143,14 @@ class Estimate:
         self.requests += compressed.frames
         self.answers_without_usage += compressed.frames
         self._add_tokens(compressed)
+
+    def __iadd__(self, other: "Estimate") -> Self:
+        self.requests += other.requests
+        self.tokens_before += other.tokens_before
+        self.tokens_after += other.tokens_after
+        self.shadow_tokens_saved += other.shadow_tokens_saved
+        self.answers_without_usage += other.answers_without_usage
+        return self
 
     def _add_tokens(self, compressed: CompressedBody | CompressedFrames) -> None:
         before = compressed.tokens_before
@@ -194,6 +208,13 @@ class Savings:
         if usage is not None:
             self._bill(usage, compressed, repeated)
 
+    def __iadd__(self, other: "Savings") -> Self:
+        self.estimate += other.estimate
+        for model, account in other.models.items():
+            mine = self._account(model)
+            mine += account
+        return self
+
     def money(self, prices: PriceList) -> Money:
         """The accounts at these prices."""
         priced = {
@@ -231,6 +252,10 @@ class RecentTexts:
     def __init__(self, capacity: int = _MOST_PREFIXES) -> None:
         self._capacity = capacity
         self._seen: dict[int, float] = {}
+
+    def __reduce__(self) -> tuple[type["RecentTexts"], tuple[int]]:
+        # Accounts may be copied into another process; there, nothing has come by.
+        return RecentTexts, (self._capacity,)
 
     def repeated_tokens(self, model: str, texts: Sequence[TextInBody], at: float) -> int:
         """How many tokens of the texts, from the first on, came before; takes note of them all.
