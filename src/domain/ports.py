@@ -3,7 +3,7 @@
 Adapters fit these protocols by shape; nothing inherits from them.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -57,13 +57,14 @@ class UpstreamResponse:
     """The final answer of the upstream, as it came: nothing decoded, nothing added.
 
     `headers` are all of its fields, framing and hop-by-hop ones included.
-    Iterating `body` yields each chunk as it arrives and raises an
-    UpstreamError if the upstream breaks off before the end.
+    Iterating `body` yields each chunk as it arrives. If the upstream breaks off
+    before the end, iterating ends with an exception, which leaves the block of
+    the exchange as an UpstreamError.
     """
 
     status: int
     headers: RawHeaders
-    body: AsyncIterator[bytes]
+    body: AsyncIterable[bytes]
 
 
 class UpstreamClient(Protocol):

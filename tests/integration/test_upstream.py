@@ -611,7 +611,7 @@ class TestConnections:
         async def main() -> float:
             async with connect() as client:
                 async with client.send(request(body=b"{}")) as answer:
-                    await anext(answer.body)
+                    await anext(aiter(answer.body))
                 left_at = time.monotonic()
                 departure = upstream.next_request().departure
                 await asyncio.to_thread(departure.wait)

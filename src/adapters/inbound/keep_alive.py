@@ -5,7 +5,7 @@ A comment is what the standard offers for that (HTML Living Standard section
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from ...domain.ports import RawHeaders
 
@@ -26,11 +26,12 @@ def is_event_stream(headers: RawHeaders) -> bool:
 
 
 async def with_keep_alive(
-    chunks: AsyncIterator[bytes], silence_seconds: float
+    chunks: AsyncIterable[bytes], silence_seconds: float
 ) -> AsyncGenerator[bytes]:
     """The chunks as they come, and a comment after each silence that falls between two events."""
     tail = b"\n\n"
-    coming = asyncio.ensure_future(anext(chunks))
+    pieces = aiter(chunks)
+    coming = asyncio.ensure_future(anext(pieces))
     try:
         while True:
             arrived, _ = await asyncio.wait({coming}, timeout=silence_seconds)
@@ -42,7 +43,7 @@ async def with_keep_alive(
                 chunk = coming.result()
             except StopAsyncIteration:
                 return
-            coming = asyncio.ensure_future(anext(chunks))
+            coming = asyncio.ensure_future(anext(pieces))
             tail = (tail + chunk)[-_LONGEST_END:]
             yield chunk
     finally:

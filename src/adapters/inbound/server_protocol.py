@@ -50,6 +50,8 @@ class GuardedProtocol(HttpToolsProtocol):
         # After a reset uvicorn lets it run out, and all that belongs to the connection with it.
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        if self.cycle is not None:
+            self.cycle.transport = self.transport
         if self._client_left is not None:
             self._client_left()
             self._client_left = None
@@ -82,8 +84,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head. Trailers are none (RFC 9110 section 6.5.1)."""
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        # What uvicorn does, without a further call for each field.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Refuse a target that ASGI would show as something else."""
@@ -93,6 +100,9 @@ class GuardedProtocol(HttpToolsProtocol):
         # uvicorn types the keys of the specification alone.
         self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
         super().on_headers_complete()
+        # An answer to HEAD is a head alone: nothing follows that it could leave with.
+        if self.scope["method"] != "HEAD" and not self.is_idle:
+            self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
         if self.scope["http_version"] == "1.0":
             self.cycle.send = _UnframedAnswer(self.cycle)  # type: ignore[method-assign]
 
@@ -124,6 +134,43 @@ class GuardedProtocol(HttpToolsProtocol):
             STATUS_LINE[error.status] + b"".join(lines) + b"connection: close\r\n\r\n" + body
         )
         self.transport.close()
+
+
+class _HeldHead:
+    """The transport of an answer until its head has left.
+
+    The head is held until the event loop turns: a body that is there by then
+    leaves in the same write, which spares a system call, a packet, and the
+    client a second awakening.
+    """
+
+    __slots__ = ("_cycle", "_head", "_loop", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
+        self._cycle = cycle
+        self._loop = loop
+        self._transport = cycle.transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+            self._loop.call_soon(self._release)
+        else:
+            self._release(data)
+
+    def close(self) -> None:
+        self._release()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _release(self, *body: bytes) -> None:
+        if self._head is not None and not self._transport.is_closing():
+            self._transport.writelines((self._head, *body))
+        self._head = None
+        self._cycle.transport = self._transport
 
 
 class _UnframedAnswer:

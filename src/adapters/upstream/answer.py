@@ -13,8 +13,6 @@ import httpx
 MAX_HEAD_BYTES = 64 * 1024
 """Of all heads of an answer, interim ones and trailers included."""
 
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
-
 
 class Answer:
     """The answer to one request, as far as it has arrived."""
@@ -61,7 +59,8 @@ class Answer:
             self.has_surplus = True
         if not self.has_head:
             self._bytes_before_head += len(data)
-            _check_head_size(self._bytes_before_head)
+            if self._bytes_before_head > MAX_HEAD_BYTES:
+                raise _too_large()
 
     def end(self, *, in_order: bool) -> None:
         """Take the end of the connection; raises unless that is how the answer may end."""
@@ -101,7 +100,8 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
-        _check_head_size(self._head_bytes)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _too_large()
         if not self.has_head:  # else it is a trailer
             self.fields.append((name, value))
 
@@ -140,22 +140,21 @@ class Answer:
         self.fields = []
 
     def _has_framing(self) -> bool:
-        framing = [
-            (name.lower(), value.lower())
-            for name, value in self.fields
-            if name.lower() in _FRAMING_FIELDS
+        names = [name.lower() for name, _ in self.fields]
+        if b"transfer-encoding" not in names:
+            return b"content-length" in names
+        codings = [
+            value.lower() for name, value in self.fields if name.lower() == b"transfer-encoding"
         ]
-        codings = [value for name, value in framing if name == b"transfer-encoding"]
         # RFC 9112 section 6.1: HTTP/1.0 knows no transfer coding, and one that is
         # not undone here would pass for the content.
-        if codings and (codings != [b"chunked"] or self.http_version == "1.0"):
+        if codings != [b"chunked"] or self.http_version == "1.0":
             raise httpx.RemoteProtocolError("the answer's transfer coding is not plain chunked")
-        return bool(framing)
+        return True
 
 
-def _check_head_size(size: int) -> None:
-    if size > MAX_HEAD_BYTES:
-        raise httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES} bytes")
+def _too_large() -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES} bytes")
 
 
 def _reason(error: Exception) -> str:

@@ -61,14 +61,14 @@ class UpstreamConnection(asyncio.Protocol):
     async def head(self, read_timeout: float | None) -> None:
         """Wait until the answer's head is there."""
         while not self._answer.has_head:
-            await self._more_of_the_answer(read_timeout)
+            await self._arrival(read_timeout)
 
     async def piece(self, read_timeout: float | None) -> bytes | None:
         """The next piece of the answer's body; None at its end."""
         while (piece := self._answer.take()) is None:
             if self._answer.is_complete:
                 return None
-            await self._more_of_the_answer(read_timeout)
+            await self._arrival(read_timeout)
         if self._is_reading_paused and self._answer.buffered_bytes == 0:
             self._is_reading_paused = False
             self._transport.resume_reading()
@@ -94,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
     def sent(self) -> None:
         """Take note that the request has left; from now on the answer may be late."""
         self.is_sending = False
-        if self._reader is not None:
+        if self._is_awaited:
             self._set_deadline()
 
     def fail(self, error: BaseException) -> None:
@@ -178,16 +178,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Waiting.
 
-    async def _more_of_the_answer(self, read_timeout: float | None) -> None:
+    def _arrival(self, read_timeout: float | None) -> asyncio.Future[None]:
+        """What is done once more of the answer is there, or its failure."""
         if self._failure is not None:
             raise self._failure
         self._reader = self._loop.create_future()
         self._read_timeout = read_timeout
         self._set_deadline()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
+        return self._reader
+
+    @property
+    def _is_awaited(self) -> bool:
+        return self._reader is not None and not self._reader.done()
 
     def _set_deadline(self) -> None:
         """Say when the answer is late; one timer serves all the reads of a connection.
@@ -209,7 +211,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._reader is None or self._deadline == math.inf:
+        if not self._is_awaited or self._deadline == math.inf:
             return
         if self._loop.time() >= self._deadline:
             self.fail(httpx.ReadTimeout("nothing arrived in time"))

@@ -6,6 +6,7 @@ cookies (in time quadratic in the number of header fields) and re-encodes paths.
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator
+from itertools import chain
 from types import TracebackType
 from typing import cast
 
@@ -24,7 +25,7 @@ from .raw_messages import RawFields, RawRequest
 
 _NO_BODY = httpx.ByteStream(b"")
 _FINAL_STATUSES = range(200, 600)
-_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_FORBIDDEN_IN_FIELD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _ERRORS: tuple[tuple[type[httpx.HTTPError], type[ProxyError], str], ...] = (
     (httpx.PoolTimeout, Overloaded, "No connection to the upstream is free; try again."),
@@ -81,7 +82,7 @@ class _Exchange:
     def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
         self._transport = transport
         self._request = request
-        self._body: _AnswerBody | None = None
+        self._body: httpx.AsyncByteStream | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
         try:
@@ -89,7 +90,7 @@ class _Exchange:
             await _check_head(response)
         except httpx.HTTPError as error:
             raise _translated(error) from error
-        self._body = _AnswerBody(response)
+        self._body = cast("httpx.AsyncByteStream", response.stream)
         return UpstreamResponse(response.status_code, response.headers.raw, self._body)
 
     async def __aexit__(
@@ -100,6 +101,8 @@ class _Exchange:
     ) -> None:
         if self._body is not None:
             await self._body.aclose()
+        if isinstance(error, httpx.HTTPError):
+            raise _translated(error) from error
 
 
 async def _check_head(response: httpx.Response) -> None:
@@ -107,31 +110,11 @@ async def _check_head(response: httpx.Response) -> None:
 
     Not every transport looks at the status (section 15) and at the values (section 5.5).
     """
-    values = b"".join([value for _, value in response.headers.raw])
-    if response.status_code in _FINAL_STATUSES and not _FORBIDDEN_IN_VALUE.search(values):
+    fields = b"".join(chain.from_iterable(response.headers.raw))
+    if response.status_code in _FINAL_STATUSES and not _FORBIDDEN_IN_FIELD.search(fields):
         return
     await response.aclose()
     raise httpx.RemoteProtocolError("the answer's head is not one of HTTP")
-
-
-class _AnswerBody:
-    """The body of an answer as it arrives, its failures in the words of the domain."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._stream = cast("httpx.AsyncByteStream", response.stream)
-        self._pieces = aiter(self._stream)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._pieces)
-        except httpx.HTTPError as error:
-            raise _translated(error) from error
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 class _Stream(httpx.AsyncByteStream):

@@ -10,6 +10,7 @@ from .connection import UpstreamConnection
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP/1\.1\r\n")
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2."""
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class OutgoingRequest:
@@ -104,15 +105,19 @@ class OutgoingRequest:
 
 def _declared_framing(fields: list[tuple[bytes, bytes]]) -> tuple[bool, int | None]:
     """Whether the fields say chunked, and the length they give."""
-    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
-    lengths = [value for name, value in fields if name.lower() == b"content-length"]
-    if len(codings) + len(lengths) > 1:
+    framing = [field for field in fields if field[0].lower() in _FRAMING_FIELDS]
+    if not framing:
+        return False, None
+    if len(framing) > 1:
         raise httpx.LocalProtocolError("the request has more than one framing")
-    if codings and codings[0].lower() != b"chunked":
-        raise httpx.LocalProtocolError("the only transfer coding is chunked")
-    if lengths and not lengths[0].isdigit():
+    [(name, value)] = framing
+    if name.lower() == b"transfer-encoding":
+        if value.lower() != b"chunked":
+            raise httpx.LocalProtocolError("the only transfer coding is chunked")
+        return True, None
+    if not value.isdigit():
         raise httpx.LocalProtocolError("Content-Length is not a number")
-    return bool(codings), int(lengths[0]) if lengths else None
+    return False, int(value)
 
 
 def _serialise(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
@@ -122,7 +127,7 @@ def _serialise(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> byt
         raise httpx.LocalProtocolError("the method or the target has characters it may not have")
     if not any(name.lower() == b"host" for name, _ in fields):
         fields.insert(0, (b"Host", request.url.netloc))
-    head = request_line + b"".join([b"%b: %b\r\n" % field for field in fields]) + b"\r\n"
+    head = request_line + b"\r\n".join(map(b": ".join, fields)) + b"\r\n\r\n"
     # One line break a field and no other: a value cannot smuggle in a field or a request.
     if not len(fields) + 2 == head.count(b"\n") == head.count(b"\r") or b"\0" in head:
         raise httpx.LocalProtocolError("a header field holds a line break or a NUL")

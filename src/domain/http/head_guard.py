@@ -6,6 +6,7 @@ section 11.2, request smuggling). Limits are checked before anything is copied.
 """
 
 import re
+from itertools import chain
 
 from ..errors import BadRequest, RequestTooLarge
 from .headers import RawHeaders
@@ -40,13 +41,12 @@ def check_head(head: RequestHead) -> None:
 def _check_size(headers: RawHeaders) -> None:
     if len(headers) > MAX_FIELDS:
         raise RequestTooLarge(f"There are more than {MAX_FIELDS} header fields.", status=431)
-    values = b"".join([value for _, value in headers])
-    names = b"".join([name for name, _ in headers])
-    if len(names) + len(values) > MAX_HEAD_BYTES:
+    fields = b"".join(chain.from_iterable(headers))
+    if len(fields) > MAX_HEAD_BYTES:
         raise RequestTooLarge(
             f"The header fields are longer than {MAX_HEAD_BYTES} bytes.", status=431
         )
-    if _CONTROL_CHARACTER.search(values):
+    if _CONTROL_CHARACTER.search(fields):
         raise BadRequest("A header field holds NUL, CR, LF or another control character.")
 
 

@@ -77,17 +77,19 @@ def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, byt
     if the request has been sent on under the pseudonym `via` before, and
     BadRequest for a control field that there is none of.
     """
-    for name, value in headers:
-        if name == b"via" and via in value:
-            raise LoopDetected("This request has already passed through this proxy.")
-    removed = _NEVER_UPSTREAM | _named_by_connection(headers)
+    names = {name for name, _ in headers}
+    if b"via" in names and any(name == b"via" and via in value for name, value in headers):
+        raise LoopDetected("This request has already passed through this proxy.")
+    removed = _NEVER_UPSTREAM
+    if b"connection" in names:
+        removed = removed | _tokens(headers, b"connection")
     kept = [
         field
         for field in headers
         if field[0] not in removed
         and (not field[0].startswith(_RARELY_UPSTREAM) or _goes_upstream(field[0]))
     ]
-    if b"trailers" in _tokens(headers, b"te"):
+    if b"te" in names and b"trailers" in _tokens(headers, b"te"):
         kept.append((b"te", b"trailers"))
     kept.append((b"via", b"1.1 " + via))
     return kept
@@ -108,10 +110,14 @@ def response_headers(
     its Content-Length, which would announce a body that never comes.
     """
     lowered = [(name.lower(), value) for name, value in headers]
-    removed = _HOP_BY_HOP | _named_by_connection(lowered)
+    names = [name for name, _ in lowered]
+    removed = _HOP_BY_HOP
+    if b"connection" in names:
+        removed = removed | _tokens(lowered, b"connection")
     if status in (204, 304) and not is_head:
         removed = removed | {b"content-length"}
-    return _with_one_content_length([field for field in lowered if field[0] not in removed])
+    kept = [field for field in lowered if field[0] not in removed]
+    return kept if names.count(b"content-length") < 2 else _with_one_content_length(kept)
 
 
 def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -121,12 +127,10 @@ def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 
 def _with_one_content_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    lengths = [field for field in fields if field[0] == b"content-length"]
-    if len(lengths) <= 1:
-        return fields
-    position = fields.index(lengths[0])
-    others = [field for field in fields if field[0] != b"content-length"]
-    return [*others[:position], lengths[0], *others[position:]]
+    first = next((at for at, field in enumerate(fields) if field[0] == b"content-length"), 0)
+    return [
+        field for at, field in enumerate(fields) if at == first or field[0] != b"content-length"
+    ]
 
 
 def _goes_upstream(name: bytes) -> bool:
@@ -138,13 +142,7 @@ def _goes_upstream(name: bytes) -> bool:
     return name in _GOOGLE_API_FIELDS
 
 
-def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
-    return _tokens(headers, b"connection")
-
-
 def _tokens(headers: RawHeaders, name: bytes) -> frozenset[bytes]:
     """The tokens that all fields `name` list, in lower case (RFC 9110 section 5.6.1)."""
     values = [value for field_name, value in headers if field_name == name]
-    if not values:
-        return frozenset()
     return frozenset(token.strip().lower() for value in values for token in value.split(b","))

@@ -39,7 +39,8 @@ class RequestHead:
 
     def value(self, name: bytes) -> bytes | None:
         """The first value of the field `name`."""
-        return next(iter(self.values(name)), None)
+        values = self.values(name)
+        return values[0] if values else None
 
     @property
     def has_body(self) -> bool:
