@@ -1,34 +1,58 @@
-"""How the text of an environment variable is read. Each raises ValueError if it does not fit."""
+"""How the text of an environment variable is read, and what it may be, in words."""
 
 import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
 from ipaddress import ip_address
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from ..domain.compression.keep_ratio import (
+    COMPRESSION_RATIO_RANGE,
+    TOKENS_TO_KEEP_RATIO_RANGE,
+    KeepRatio,
+)
 
 _DECIMAL = re.compile(r"[01](\.\d{0,30})?|\.\d{1,30}", re.ASCII)
 _WHOLE = re.compile(r"\d{1,15}", re.ASCII)
 _CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 _LONGEST_SHOWN = 80
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_TRUE = ("true", "1", "yes", "on")
+_FALSE = ("false", "0", "no", "off")
 
 
-def text(value: str) -> str:
-    """Any text without control characters."""
-    if not value.isprintable():
-        raise ValueError
-    return value
+@frozen
+class Secret:
+    """A text that is never shown, neither by `repr` nor by `str`; an empty one shows as empty."""
+
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "********" if self.value else ""
 
 
-def visible_ascii(value: str) -> str:
-    """A text that may stand in a header field."""
-    if not _VISIBLE.fullmatch(value):
-        raise ValueError
-    return value
+@frozen
+class Reader:
+    """Makes a value of a text. Raises ValueError if the text is not what is `allowed`."""
+
+    allowed: str
+    _read: Callable[[str], Any]
+    is_secret: bool = False
+
+    def __call__(self, text: str) -> Any:
+        return self._read(text)
 
 
-def whole_number(*, at_least: int, at_most: int | None = None) -> Callable[[str], int]:
+def text(allowed: str) -> Reader:
+    """Any text without control characters; `allowed` says what it is to name."""
+    return Reader(allowed, _printable)
+
+
+def whole_number(*, at_least: int, at_most: int | None = None) -> Reader:
     """A whole number in decimal digits."""
 
     def read(value: str) -> int:
@@ -39,43 +63,11 @@ def whole_number(*, at_least: int, at_most: int | None = None) -> Callable[[str]
             raise ValueError
         return number
 
-    return read
+    span = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    return Reader(f"a whole number {span}", read)
 
 
-def seconds(value: str) -> float:
-    """A finite number of seconds above zero."""
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError
-    return number
-
-
-def seconds_or_none(value: str) -> float:
-    """As `seconds`, or zero."""
-    return 0.0 if float(value) == 0 else seconds(value)
-
-
-def share(value: str) -> Fraction:
-    """A number from 0 to 1, as it is written."""
-    if not _DECIMAL.fullmatch(value):
-        raise ValueError
-    number = Fraction(value)
-    if number > 1:
-        raise ValueError
-    return number
-
-
-def flag(value: str) -> bool:
-    """True or false, in the usual spellings."""
-    spellings = {"true": True, "1": True, "yes": True, "on": True}
-    spellings |= {"false": False, "0": False, "no": False, "off": False}
-    try:
-        return spellings[value.lower()]
-    except KeyError:
-        raise ValueError from None
-
-
-def choice(*options: str) -> Callable[[str], str]:
+def choice(*options: str) -> Reader:
     """One of `options`, in any case."""
 
     def read(value: str) -> str:
@@ -83,10 +75,10 @@ def choice(*options: str) -> Callable[[str], str]:
             raise ValueError
         return value.lower()
 
-    return read
+    return Reader(f"{', '.join(options[:-1])} or {options[-1]}", read)
 
 
-def choices(*options: str, or_none: bool = False) -> Callable[[str], frozenset[str]]:
+def choices(*options: str, or_none: bool = False) -> Reader:
     """Some of `options`, separated by commas; `or_none` allows the word `none` for none of them."""
 
     def read(value: str) -> frozenset[str]:
@@ -97,11 +89,61 @@ def choices(*options: str, or_none: bool = False) -> Callable[[str], frozenset[s
             raise ValueError
         return chosen
 
-    return read
+    return Reader(f"any of {','.join(options)}{', or none' * or_none}", read)
 
 
-def base_url(value: str) -> str:
-    """An http or https URL without credentials, query or fragment; a slash at its end is dropped."""
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _key(value: str) -> Secret:
+    # It is to stand in a header field.
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError
+    return Secret(value)
+
+
+def _keys(value: str) -> tuple[Secret, ...]:
+    return tuple(_key(part) for part in re.split(r"[,\s]+", value) if part)
+
+
+def _compression_ratio(value: str) -> str:
+    KeepRatio.from_compression_ratio(value)
+    return value
+
+
+def _tokens_to_keep_ratio(value: str) -> str:
+    KeepRatio.from_tokens_to_keep_ratio(value)
+    return value
+
+
+def _seconds(value: str) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError
+    return number
+
+
+def _share(value: str) -> Fraction:
+    """A number from 0 to 1, as it is written."""
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError
+    number = Fraction(value)
+    if number > 1:
+        raise ValueError
+    return number
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in (*_TRUE, *_FALSE):
+        raise ValueError
+    return value.lower() in _TRUE
+
+
+def _base_url(value: str) -> str:
+    """A slash at its end is dropped."""
     parts = urlsplit(value)
     _ = parts.port  # Raises ValueError if out of range.
     if (
@@ -114,6 +156,22 @@ def base_url(value: str) -> str:
     ):
         raise ValueError
     return value.rstrip("/")
+
+
+KEY: Final = Reader("one key of visible ASCII characters", _key, is_secret=True)
+KEYS: Final = Reader(
+    "keys of visible ASCII characters, separated by commas or white space", _keys, is_secret=True
+)
+SECRET: Final = Reader("any text", Secret, is_secret=True)
+COMPRESSION_RATIO: Final = Reader(COMPRESSION_RATIO_RANGE, _compression_ratio)
+TOKENS_TO_KEEP_RATIO: Final = Reader(TOKENS_TO_KEEP_RATIO_RANGE, _tokens_to_keep_ratio)
+SECONDS: Final = Reader("a number of seconds above 0", _seconds)
+SECONDS_OR_NONE: Final = Reader(
+    "a number of seconds, 0 for off", lambda text: 0.0 if float(text) == 0 else _seconds(text)
+)
+SHARE: Final = Reader("a number from 0 to 1", _share)
+FLAG: Final = Reader("true or false", _flag)
+BASE_URL: Final = Reader("an http or https URL without credentials, query or fragment", _base_url)
 
 
 def names_this_machine(host: str, listening_on: str) -> bool:

@@ -1,29 +1,24 @@
 """The settings: one frozen value, read once from the environment, every problem named at once."""
 
 import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from attrs import field, fields, frozen
+from attrs import fields, frozen
 
-from ..domain.compression.keep_ratio import (
-    COMPRESSION_RATIO_RANGE,
-    TOKENS_TO_KEEP_RATIO_RANGE,
-    InvalidRatio,
-    KeepRatio,
-    resolve_keep_ratio,
-)
+from ..domain.compression.keep_ratio import InvalidRatio, KeepRatio, resolve_keep_ratio
 from ..domain.control.policy import ENDPOINTS, MIB, ROLES, CompressionPolicy, Mode
 from ..domain.protection.protections import PROTECTIONS
 from . import readers
+from .readers import Secret
+from .variables import Variable, as_text, setting
 
 MOST_WORKERS = 64
 
 _LOOP = "UPSTREAM_BASE_URL: {} is this proxy itself; it must be the API that requests are to reach"
-_IN_A_LOOP = frozenset({"host", "port", "upstream_base_url"})
+_IN_A_LOOP = frozenset({"HOST", "PORT", "UPSTREAM_BASE_URL"})
 _FAMILIES = ("COMPRESSION_", "PROXY_", "UPSTREAM_")
 
 MAY_STAND_IN_A_FILE = ("OPENAI_API_KEY", "PROXY_API_KEYS")
@@ -38,308 +33,192 @@ class InvalidSettings(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-@frozen
-class Secret:
-    """A text that is never shown, neither by `repr` nor by `str`; an empty one shows as empty."""
-
-    value: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return "********" if self.value else ""
-
-
-NO_SALT = Secret("")
-
-
-@frozen
-class Variable:
-    """An environment variable: its name, what it may hold, and what it means."""
-
-    name: str
-    default: str
-    allowed: str
-    meaning: str
-
-
-def _setting(
-    default: Any,
-    read: Callable[[str], Any],
-    *,
-    allowed: str,
-    meaning: str,
-    shown_default: str | None = None,
-    is_secret: bool = False,
-) -> Any:
-    shown = str(default) if shown_default is None else shown_default
-    return field(
-        default=default,
-        metadata={
-            "read": read,
-            "default": shown,
-            "allowed": allowed,
-            "meaning": meaning,
-            "is_secret": is_secret,
-        },
-    )
-
-
-def _salt(text: str) -> Secret:
-    return Secret(text)
-
-
-def _key(text: str) -> Secret:
-    return Secret(readers.visible_ascii(text))
-
-
-def _keys(text: str) -> tuple[Secret, ...]:
-    return tuple(_key(part) for part in re.split(r"[,\s]+", text) if part)
-
-
-def _compression_ratio(text: str) -> str:
-    KeepRatio.from_compression_ratio(text)
-    return text
-
-
-def _tokens_to_keep_ratio(text: str) -> str:
-    KeepRatio.from_tokens_to_keep_ratio(text)
-    return text
-
-
 @frozen(kw_only=True)
 class Settings:
     """All settings; each field is the environment variable of the same name in capitals."""
 
-    openai_api_key: Secret | None = _setting(
+    openai_api_key: Secret | None = setting(
         None,
-        _key,
-        is_secret=True,
-        shown_default="unset",
-        allowed="one key of visible ASCII characters",
+        readers.KEY,
         meaning="The server's own key, lent to callers without one who may use it.",
     )
-    compression_ratio: str = _setting(
+    compression_ratio: str = setting(
         "1.0",
-        _compression_ratio,
-        allowed=COMPRESSION_RATIO_RANGE,
+        readers.COMPRESSION_RATIO,
         meaning="Keeps one token in so many: 2.0 keeps a half, 1.0 everything.",
     )
-    tokens_to_keep_ratio: str | None = _setting(
+    tokens_to_keep_ratio: str | None = setting(
         None,
-        _tokens_to_keep_ratio,
-        shown_default="unset",
-        allowed=TOKENS_TO_KEEP_RATIO_RANGE,
+        readers.TOKENS_TO_KEEP_RATIO,
         meaning="The share of tokens to keep; below 1 it wins over COMPRESSION_RATIO.",
     )
-    host: str = _setting(
+    host: str = setting(
         "0.0.0.0",  # noqa: S104 - a container must listen on all of its interfaces.
-        readers.text,
-        allowed="an address or host name",
+        readers.text("an address or host name"),
         meaning="Where to listen.",
     )
-    port: int = _setting(
+    port: int = setting(
         8000,
         readers.whole_number(at_least=0, at_most=65535),
         allowed="a whole number from 0 (any free port) to 65535",
         meaning="The port to listen on.",
     )
-    workers: int = _setting(
+    workers: int = setting(
         1,
         readers.whole_number(at_least=1, at_most=MOST_WORKERS),
-        allowed=f"a whole number from 1 to {MOST_WORKERS}",
         meaning="Processes that serve side by side; each counts MAX_CONCURRENCY for itself.",
     )
-    upstream_base_url: str = _setting(
+    upstream_base_url: str = setting(
         "https://api.openai.com/v1",
-        readers.base_url,
-        allowed="an http or https URL without credentials, query or fragment",
+        readers.BASE_URL,
         meaning="The API that requests are relayed to.",
     )
-    upstream_connect_timeout_s: float = _setting(
+    upstream_connect_timeout_s: float = setting(
         5.0,
-        readers.seconds,
-        allowed="a number of seconds above 0",
+        readers.SECONDS,
         meaning="How long connecting may take.",
     )
-    upstream_read_timeout_s: float = _setting(
+    upstream_read_timeout_s: float = setting(
         600.0,
-        readers.seconds,
-        allowed="a number of seconds above 0",
+        readers.SECONDS,
         meaning="How long the upstream may stay silent; never a cap on a whole answer.",
     )
-    upstream_transport: str = _setting(
+    upstream_transport: str = setting(
         "native",
         readers.choice("native", "httpx"),
-        allowed="native or httpx",
         meaning="What speaks to the upstream; httpx knows outgoing HTTP proxies, and HTTP/2 with the extra http2.",
     )
-    proxy_api_keys: tuple[Secret, ...] = _setting(
+    proxy_api_keys: tuple[Secret, ...] = setting(
         (),
-        _keys,
-        is_secret=True,
-        shown_default="unset",
-        allowed="keys of visible ASCII characters, separated by commas or white space",
+        readers.KEYS,
         meaning="The keys that callers must present to use the proxy.",
     )
-    proxy_open: bool = _setting(
+    proxy_open: bool = setting(
         False,  # noqa: FBT003 - the default stands first everywhere here.
-        readers.flag,
-        shown_default="false",
-        allowed="true or false",
+        readers.FLAG,
         meaning="Lends the server's key to everyone.",
     )
-    compression_mode: Mode = _setting(
+    compression_mode: Mode = setting(
         "on",
         readers.choice("on", "off", "shadow"),
-        allowed="on, off or shadow",
         meaning="Whether a keep ratio below 1 is applied; shadow counts all and sends the original.",
     )
-    compression_strategy: str = _setting(
+    compression_strategy: str = setting(
         "uniform",
-        readers.text,
-        allowed="uniform, words, weighted or a dotted path package.module:name",
+        readers.text("uniform, words, weighted or a dotted path package.module:name"),
         meaning="How the tokens to remove are drawn.",
     )
-    compression_protect: frozenset[str] = _setting(
+    compression_protect: frozenset[str] = setting(
         frozenset(),
         readers.choices(*PROTECTIONS, or_none=True),
         shown_default="none",
-        allowed=f"any of {','.join(PROTECTIONS)}, or none",
         meaning="Spans that are never removed.",
     )
-    compression_endpoints: frozenset[str] = _setting(
+    compression_endpoints: frozenset[str] = setting(
         frozenset({"chat"}),
         readers.choices(*ENDPOINTS),
-        shown_default="chat",
-        allowed=f"any of {','.join(ENDPOINTS)}",
         meaning="The endpoints whose bodies are compressed.",
     )
-    compression_roles: frozenset[str] = _setting(
+    compression_roles: frozenset[str] = setting(
         frozenset({"user"}),
         readers.choices(*ROLES),
-        shown_default="user",
-        allowed=f"any of {','.join(ROLES)}",
         meaning="The roles whose messages are compressed.",
     )
-    compression_min_tokens: int = _setting(
+    compression_min_tokens: int = setting(
         0,
         readers.whole_number(at_least=0),
-        allowed="a whole number of at least 0",
         meaning="Texts of fewer tokens pass untouched.",
     )
-    compression_max_body_bytes: int = _setting(
+    compression_max_body_bytes: int = setting(
         4 * MIB,
         readers.whole_number(at_least=0),
-        allowed="a whole number of at least 0",
         meaning="Longer bodies stream through untouched.",
     )
-    compression_max_text_bytes: int = _setting(
+    compression_max_text_bytes: int = setting(
         MIB,
         readers.whole_number(at_least=0),
-        allowed="a whole number of at least 0",
         meaning="Longer texts pass untouched.",
     )
-    compression_salt: Secret = _setting(
-        NO_SALT,
-        _salt,
-        is_secret=True,
+    compression_salt: Secret = setting(
+        Secret(""),
+        readers.SECRET,
         shown_default="empty",
-        allowed="any text",
         meaning="Makes the choice of tokens unlike everyone else's.",
     )
-    compression_rules: str | None = _setting(
+    compression_rules: str | None = setting(
         None,
-        readers.text,
-        shown_default="unset",
-        allowed="the path of a TOML file",
+        readers.text("the path of a TOML file"),
         meaning="Rules for single kinds of texts, which come before the settings.",
     )
-    compression_request_overrides: str = _setting(
+    compression_request_overrides: str = setting(
         "allow",
         readers.choice("allow", "deny"),
-        allowed="allow or deny",
         meaning="Whether the header fields of a request may say how it is compressed.",
     )
-    compression_floor: Fraction = _setting(
+    compression_floor: Fraction = setting(
         Fraction(0),
-        readers.share,
-        allowed="a number from 0 to 1",
+        readers.SHARE,
         meaning="The smallest keep ratio that a request may ask for.",
     )
-    log_format: str = _setting(
+    log_format: str = setting(
         "auto",
         readers.choice("auto", "text", "json", "none"),
-        allowed="auto, text, json or none",
         meaning="Files and text, or JSON lines on stdout; on Cloud Run the latter even if text is asked for.",
     )
-    log_dir: str = _setting(
+    log_dir: str = setting(
         ".",
-        readers.text,
-        allowed="a directory",
+        readers.text("a directory"),
         meaning="Where the log files are written.",
     )
-    log_content: str = _setting(
+    log_content: str = setting(
         "auto",
         readers.choice("auto", "true", "false"),
-        allowed="auto, true or false",
         meaning="Whether prompt text is logged; auto means in compression.log alone.",
     )
-    log_max_bytes: int = _setting(
+    log_max_bytes: int = setting(
         10 * MIB,
         readers.whole_number(at_least=1),
-        allowed="a whole number of at least 1",
         meaning="A log file that reaches this size is rotated.",
     )
-    log_backups: int = _setting(
+    log_backups: int = setting(
         3,
         readers.whole_number(at_least=0, at_most=1000),
-        allowed="a whole number from 0 to 1000",
         meaning="How many rotated log files are kept.",
     )
-    max_concurrency: int = _setting(
+    max_concurrency: int = setting(
         1000,
         readers.whole_number(at_least=1),
-        allowed="a whole number of at least 1",
         meaning="Requests under way at a time; more are answered 503.",
     )
-    max_request_bytes: int | None = _setting(
+    max_request_bytes: int | None = setting(
         None,
         readers.whole_number(at_least=0),
-        shown_default="unset",
-        allowed="a whole number of at least 0",
         meaning="Longer request bodies are answered 413.",
     )
-    sse_keepalive_s: float = _setting(
+    sse_keepalive_s: float = setting(
         0.0,
-        readers.seconds_or_none,
+        readers.SECONDS_OR_NONE,
         shown_default="0 (off)",
-        allowed="a number of seconds, 0 for off",
         meaning="A silent event stream gets a comment after so long.",
     )
-    shutdown_grace_s: float = _setting(
+    shutdown_grace_s: float = setting(
         8.0,
-        readers.seconds,
-        allowed="a number of seconds above 0",
+        readers.SECONDS,
         meaning="How long requests under way may take to end once the server is told to stop.",
     )
-    prices_file: str | None = _setting(
+    prices_file: str | None = setting(
         None,
-        readers.text,
-        shown_default="unset",
-        allowed="a TOML file like prices.example.toml",
+        readers.text("a TOML file like prices.example.toml"),
         meaning="What models cost; tells savings in money.",
     )
-    k_service: str | None = _setting(
+    k_service: str | None = setting(
         None,
-        readers.text,
-        shown_default="unset",
-        allowed="set by Cloud Run",
+        readers.text("set by Cloud Run"),
         meaning="Says that Cloud Run is the platform.",
     )
-    google_cloud_project: str | None = _setting(
+    google_cloud_project: str | None = setting(
         None,
-        readers.text,
-        shown_default="unset",
-        allowed="a project id",
+        readers.text("a project id"),
         meaning="Completes the trace names in JSON logs.",
     )
 
@@ -351,34 +230,26 @@ class Settings:
         """
         values: dict[str, Any] = {}
         problems: dict[str, str] = {}
-        for attribute in fields(cls):
-            name = attribute.name.upper()
-            text = environment.get(name, "").strip()
+        for variable in variables():
+            text = environment.get(variable.name, "").strip()
             if not text:
                 continue
             try:
-                values[attribute.name] = attribute.metadata["read"](text)
+                values[variable.name.lower()] = variable.reader(text)
             except InvalidRatio as problem:
-                problems[attribute.name] = str(problem)
+                problems[variable.name] = str(problem)
             except ValueError:
-                problems[attribute.name] = _problem(name, text, attribute.metadata)
+                problems[variable.name] = variable.problem_with(text)
         settings = cls(**values)
         if settings.upstream_is_this_proxy and problems.keys().isdisjoint(_IN_A_LOOP):
-            problems["upstream_base_url"] = _LOOP.format(settings.upstream_base_url)
+            problems["UPSTREAM_BASE_URL"] = _LOOP.format(settings.upstream_base_url)
         if problems:
             raise InvalidSettings(problems.values())
         return settings
 
     def shown(self, name: str) -> str:
         """The value of the variable `name` as text; secrets stay hidden."""
-        value: object = getattr(self, name.lower())
-        if isinstance(value, bool):
-            return str(value).lower()
-        if isinstance(value, Fraction):
-            return f"{float(value):g}"
-        if isinstance(value, tuple | frozenset):
-            return ",".join(sorted(map(str, cast("Iterable[object]", value))))
-        return "" if value is None else str(value)
+        return as_text(getattr(self, name.lower()))
 
     @property
     def keep_ratio(self) -> KeepRatio:
@@ -431,20 +302,10 @@ class Settings:
         return port == self.port and readers.names_this_machine(host, self.host)
 
 
-def _problem(name: str, text: str, metadata: Mapping[str, Any]) -> str:
-    shown = "the value" if metadata["is_secret"] else readers.shown(text)
-    return f"{name}: {shown} is not valid; it must be {metadata['allowed']}"
-
-
 def variables() -> Iterator[Variable]:
     """All environment variables, in the order of the documentation."""
     for attribute in fields(Settings):
-        yield Variable(
-            name=attribute.name.upper(),
-            default=attribute.metadata["default"],
-            allowed=attribute.metadata["allowed"],
-            meaning=attribute.metadata["meaning"],
-        )
+        yield Variable(attribute.name.upper(), **attribute.metadata)
 
 
 def unknown_variables(environment: Iterable[str]) -> Iterator[str]:

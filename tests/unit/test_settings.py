@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from openai_proxy.app.readers import Secret
 from openai_proxy.app.settings import (
     InvalidSettings,
-    Secret,
     Settings,
     unknown_variables,
     variables,
