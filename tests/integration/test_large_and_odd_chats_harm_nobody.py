@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from attrs import frozen
 from tests.raw_client import connected
 from tests.running_proxy import RunningProxy, StartProxy
 from tests.scripted_upstream import ScriptedUpstream, answer, receive
@@ -19,6 +20,8 @@ CHAT = b"/v1/chat/completions"
 MIB = 1024 * 1024
 LONG = 1_100_000
 PATIENCE_SECONDS = 60
+LONGEST_HOLD_SECONDS = 0.1
+ROUNDS = 3
 
 RUNS_OF_ONE_CHARACTER = [" ", "\t", "a", "7", "^", "\n", "\u00a0", "中", "😀", "\u0301"]
 
@@ -79,27 +82,23 @@ def test_a_structure_bomb_passes_whole_and_holds_nobody_up(
     with_a_high_limit: RunningProxy, upstream: ScriptedUpstream, make_bomb: Callable[[], bytes]
 ) -> None:
     bomb = make_bomb()
-    upstream.plays(receive(), answer(200))
-    before = with_a_high_limit.resident_bytes()
+    upstream.otherwise_plays(receive(), answer(200))
 
-    waits = _waits_of_others(with_a_high_limit, lambda: _ask(with_a_high_limit, bomb))
+    longest_waits: list[float] = []
+    # A busy machine holds others up as well, but hardly each time; the proxy would.
+    while len(longest_waits) < ROUNDS and min(longest_waits, default=1) >= LONGEST_HOLD_SECONDS:
+        seen = _seen_by_others(with_a_high_limit, lambda: _ask(with_a_high_limit, bomb))
+        assert upstream.next_request().body == bomb
+        assert seen.growth <= 8 * len(bomb) + 64 * MIB
+        longest_waits.append(seen.longest_wait)
 
-    growth = with_a_high_limit.resident_bytes() - before
-    print(  # noqa: T201 (pytest -rP shows it)
-        f"{len(bomb) / MIB:.0f} MiB; others waited {1000 * max(waits):.0f} ms at most; "
-        f"growth {growth / MIB:.0f} MiB"
-    )
-    assert upstream.requests[0].body == bomb
-    assert growth <= 8 * len(bomb) + 64 * MIB
-    assert statistics.quantiles(waits, n=100)[98] < 0.1
-    assert max(waits) < 0.25
+    assert min(longest_waits) < LONGEST_HOLD_SECONDS
 
 
 def test_many_long_texts_at_once_leave_room_for_others(
     halving: RunningProxy, upstream: ScriptedUpstream
 ) -> None:
     words = [f"{n} and so on, and so forth; " * 20_000 for n in range(16)]
-    before = halving.resident_bytes()
     askers = [threading.Thread(target=_ask, args=(halving, _chat(text))) for text in words]
 
     def ask_all() -> None:
@@ -108,23 +107,50 @@ def test_many_long_texts_at_once_leave_room_for_others(
         for asker in askers:
             asker.join()
 
-    waits = _waits_of_others(halving, ask_all)
+    seen = _seen_by_others(halving, ask_all)
 
     assert len(upstream.requests) == 16
-    assert statistics.quantiles(waits, n=100)[98] < 0.25
-    assert halving.resident_bytes() - before <= 256 * MIB
+    assert seen.usual_wait < 0.25
+    assert seen.growth <= 256 * MIB
 
 
-def _waits_of_others(proxy: RunningProxy, meanwhile: Callable[[], object]) -> list[float]:
-    """How long small requests, one after another, take while something goes on."""
+@frozen
+class Seen:
+    """What others noticed of the proxy while something went on."""
+
+    waits: list[float]
+    """How long small requests, one after another, took."""
+    growth: int
+    """By how many bytes its memory rose at its highest."""
+
+    @property
+    def longest_wait(self) -> float:
+        """At least as long as the proxy was held up in one piece, but for the pause between two."""
+        return max(self.waits)
+
+    @property
+    def usual_wait(self) -> float:
+        """As long as 99 of 100 of them took at most."""
+        return statistics.quantiles(self.waits, n=100, method="inclusive")[98]
+
+
+def _seen_by_others(proxy: RunningProxy, meanwhile: Callable[[], object]) -> Seen:
     busy = threading.Thread(target=meanwhile)
     waits: list[float] = []
+    before = highest = proxy.resident_bytes()
     with connected(proxy.address, PATIENCE_SECONDS) as client:
         busy.start()
         while busy.is_alive() or len(waits) < 10:
             asked_at = time.monotonic()
             client.ask(b"GET", b"/health")
             waits.append(time.monotonic() - asked_at)
-            time.sleep(0.005)
+            highest = max(highest, proxy.resident_bytes())
+            time.sleep(0.002)
     busy.join()
-    return waits
+    seen = Seen(waits, highest - before)
+    print(  # noqa: T201 (pytest -rP shows it)
+        f"others waited {1000 * seen.longest_wait:.0f} ms at most, "
+        f"{1000 * seen.usual_wait:.0f} ms in 99 of 100 times; "
+        f"growth {seen.growth / MIB:.0f} MiB"
+    )
+    return seen
