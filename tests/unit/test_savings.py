@@ -234,11 +234,21 @@ class TestALoss:
 
         assert saved_by(*(answered(Usage(MODEL, 900), compressed, at) for at in times)) > 0
 
-    def test_without_a_known_price_the_verdict_says_so(self) -> None:
-        money = savings_of(answered(Usage("o3", 5))).money(PRICE_LIST)
+    @pytest.mark.parametrize(
+        ("models", "said"),
+        [
+            ([], "No answer has said yet what was billed."),
+            (["o3"], "Nothing is said in money: PRICES_FILE has no price for o3."),
+            (["o3", "o4"], "Nothing is said in money: PRICES_FILE has no price for o3 and 1 more."),
+        ],
+    )
+    def test_without_a_known_price_the_verdict_says_which_is_missing(
+        self, models: list[str], said: str
+    ) -> None:
+        money = savings_of(*(answered(Usage(model, 5)) for model in models)).money(PRICE_LIST)
 
-        assert (money.priced_answers, money.unpriced_models) == (0, ("o3",))
-        assert "known price" in verdict(money)
+        assert (money.priced_answers, money.unpriced_models) == (0, tuple(models))
+        assert verdict(money) == said
 
 
 class TestMemory:

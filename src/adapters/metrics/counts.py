@@ -70,6 +70,11 @@ class Endpoint:
         return self
 
 
+def status_label(status: int | None) -> str:
+    """How a status is called where it is counted."""
+    return "none" if status is None else str(status)
+
+
 class Metrics:
     """A log sink that counts; the savings are told from here as well."""
 

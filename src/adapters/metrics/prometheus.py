@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from ...domain.savings.prices import PriceList
 from ...domain.savings.sums import Account, Bill, Money
-from .counts import Counts, CountsNow, Metrics
+from .counts import Counts, CountsNow, Metrics, status_label
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -52,7 +52,7 @@ def _requests(counts: Counts) -> Iterator[Metric]:
     duration = _histogram("request_seconds", "Time until an answer ended.", "endpoint")
     for name, endpoint in metrics.endpoints.items():
         for status, count in endpoint.statuses.items():
-            requests.add_metric([name, "none" if status is None else str(status)], count)
+            requests.add_metric([name, status_label(status)], count)
         first_byte.add_metric([name], [*endpoint.first_byte.buckets()], endpoint.first_byte.sum)
         duration.add_metric([name], [*endpoint.duration.buckets()], endpoint.duration.sum)
     yield requests

@@ -7,7 +7,7 @@ from attrs import asdict
 
 from ...domain.savings.prices import PriceList
 from ...domain.savings.sums import Account, Bill, Cost, Estimate, Money, verdict
-from .counts import Counts
+from .counts import Counts, Endpoint, status_label
 
 _NO_PRICES = "Nothing is said in money: no prices are set (PRICES_FILE)."
 
@@ -19,13 +19,23 @@ def stats(counts: Counts, prices: PriceList | None) -> dict[str, Any]:
     money = None if prices is None else metrics.savings.money(prices)
     return {
         "since": metrics.since,
-        "requests": {"ended": metrics.requests, "in_flight": counts.in_flight},
+        "requests": {
+            "ended": metrics.requests,
+            "in_flight": counts.in_flight,
+            "by_endpoint": {
+                name: _statuses(endpoint) for name, endpoint in metrics.endpoints.items()
+            },
+        },
         "estimated": _estimate(metrics.savings.estimate),
         "billed": _billed(metrics.savings.billed),
         "models": {model: _account(account) for model, account in models.items()},
         "money": None if money is None else _money(money),
         "verdict": _NO_PRICES if money is None else verdict(money),
     }
+
+
+def _statuses(endpoint: Endpoint) -> dict[str, int]:
+    return {status_label(status): count for status, count in endpoint.statuses.items()}
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

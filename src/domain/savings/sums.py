@@ -307,7 +307,7 @@ def verdict(money: Money) -> str:
     """The account in a sentence."""
     saved = money.saved.total
     if not money.priced_answers:
-        return "No answer has told yet what it cost at a known price."
+        return _why_no_money(money.unpriced_models)
     if saved < 0:
         return (
             f"Compression lost about {-saved:.4f} USD: "
@@ -316,6 +316,14 @@ def verdict(money: Money) -> str:
     if saved == 0:
         return "Compression has neither saved nor lost anything."
     return f"Compression saved about {saved:.4f} USD of {money.without_compression.total:.4f} USD."
+
+
+def _why_no_money(unpriced_models: Sequence[str]) -> str:
+    if not unpriced_models:
+        return "No answer has said yet what was billed."
+    first, *others = unpriced_models
+    more = f" and {len(others)} more" if others else ""
+    return f"Nothing is said in money: PRICES_FILE has no price for {first}{more}."
 
 
 def _cacheable(tokens: int) -> int:
