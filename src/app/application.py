@@ -25,6 +25,7 @@ from ..adapters.inbound.local_pages import (
     stats_page,
 )
 from ..adapters.inbound.openapi import openapi_document
+from ..adapters.inbound.web_page import web_page
 from ..adapters.metrics.prometheus import CONTENT_TYPE
 from ..adapters.metrics.stats import stats
 from ..domain.errors import ProxyError
@@ -74,13 +75,14 @@ def _settings_or_exit() -> Settings:
 
 
 def _pages_for_few(container: Container) -> list[HTTPRouteHandler]:
-    guard = only_for(container.access())
+    guard, policy = only_for(container.access()), container.policy()
     counts, prices = container.counts(), container.prices()
     return [
         stats_page(lambda: stats(counts.now(), prices), guard),
         metrics_page(container.prometheus_page().render, CONTENT_TYPE, guard),
         _compress_page(container, guard),
-        docs_page(openapi_document(strategies_of(container.policy())), guard),
+        docs_page(openapi_document(policy, strategies_of(policy)), guard),
+        *web_page(guard),
     ]
 
 
@@ -89,6 +91,7 @@ def _compress_page(container: Container, guard: PageGuard) -> HTTPRouteHandler:
     strategies = strategies_of(policy)
     return compress_page(
         lambda question: compression.explain(question, policy, strategies),
+        container.prices(),
         container.settings().compression_max_body_bytes,
         guard,
     )

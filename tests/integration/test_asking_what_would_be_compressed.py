@@ -1,6 +1,7 @@
 """`/_proxy/compress`: what would become of a text or a request, for those who may see it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,24 @@ def test_it_is_what_a_request_would_get(
 
     sent = json.loads(bytes(upstream.requests[0].body))["messages"][0]["content"]
     assert told["texts"][0]["text"] == sent
+
+
+def test_what_it_would_cost_as_input_is_told_where_the_price_is_known(
+    start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nmodel = "gpt-4o*"\ninput = 2.5\noutput = 10\n')
+    proxy = start_proxy(PRICES_FILE=str(prices))
+
+    priced = _told(_ask(proxy, {"text": STORY, "model": "gpt-4o", **HALF}))
+    unpriced = _told(_ask(proxy, {"text": STORY, "model": "o3", **HALF}))
+
+    assert priced["cost"] == {
+        "currency": "USD",
+        "before": pytest.approx(priced["tokens_before"] * 2.5e-6),
+        "billed": pytest.approx(priced["tokens_billed"] * 2.5e-6),
+    }
+    assert unpriced["cost"] is None
 
 
 def test_a_bad_question_is_answered_400_by_the_name_of_its_field(proxy: RunningProxy) -> None:

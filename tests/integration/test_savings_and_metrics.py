@@ -256,6 +256,29 @@ class TestStats:
             "output_tokens": 4,
         }
         assert page["money"]["unpriced_models"] == ["o3"]
+        assert page["verdict"] == "Nothing is said in money: PRICES_FILE has no price for o3."
+
+    def test_requests_are_counted_by_part_of_the_api_and_status(
+        self, start_proxy: StartProxy, upstream: ScriptedUpstream
+    ) -> None:
+        proxy = start_proxy()
+        upstream.plays(*whole(completion(10, 0, 5)), times=2)
+        upstream.plays(answer(404))
+        upstream.plays(receive(), close())
+        for target in (CHAT, CHAT, b"/v1/models/gone", b"/v1/embeddings"):
+            ask(proxy, target, body=b"{}")
+
+        page = stats(proxy, ended=4)
+
+        assert page["requests"] == {
+            "ended": 4,
+            "in_flight": 0,
+            "by_endpoint": {
+                "chat": {"200": 2},
+                "models": {"404": 1},
+                "embeddings": {"502": 1},
+            },
+        }
 
 
 class TestMetrics:
@@ -295,6 +318,11 @@ class TestMetrics:
         assert (
             0 < found["openai_proxy_tokens_after_total"] < found["openai_proxy_tokens_before_total"]
         )
+
+    def test_they_come_as_what_prometheus_reads(self, proxy: RunningProxy) -> None:
+        page = ask(proxy, b"/_proxy/metrics")
+
+        assert page.values(b"content-type") == [b"text/plain; version=0.0.4; charset=utf-8"]
 
     def test_a_request_under_way_and_one_that_broke_off_are_seen(
         self, start_proxy: StartProxy, upstream: ScriptedUpstream
@@ -374,18 +402,29 @@ class TestWhoMaySee:
 
         assert ask(keyed, page, field, (b"X-Forwarded-For", b"10.0.0.1")).status == 200
 
-    @pytest.mark.parametrize("path", [b"/_proxy", b"/_proxy/", b"/_proxy/x", b"/_proxy/stats/x"])
+    @pytest.mark.parametrize("path", [b"/_proxy/x", b"/_proxy/stats/x", b"/_proxy/web"])
     def test_what_the_proxy_does_not_have_never_goes_upstream(
         self, proxy: RunningProxy, upstream: ScriptedUpstream, path: bytes
     ) -> None:
-        with connected(proxy.address) as client:
-            found = [client.ask(b"GET", path).status]
-        found.append(ask(proxy, path, body=b"{}").status)
+        answers = [ask(proxy, path), ask(proxy, path, body=b"{}")]
         with connected(proxy.address) as client:
             client.send(handshake(path))
-            found.append(client.receive_answer().status)
+            answers.append(client.receive_answer())
 
-        assert (found, upstream.requests) == ([404, 404, 404], [])
+        found = [(answer.status, json.loads(answer.body)["error"]["code"]) for answer in answers]
+        assert (found, upstream.requests) == ([(404, "not_found")] * 3, [])
+
+    @pytest.mark.parametrize("page", [*PAGES, b"/_proxy/", b"/_proxy/docs"])
+    def test_a_page_asked_for_by_the_wrong_method_says_which_ones_there_are(
+        self, proxy: RunningProxy, page: bytes
+    ) -> None:
+        refused = ask(proxy, page, body=b"{}")
+
+        assert (refused.status, json.loads(refused.body)["error"]["code"]) == (
+            405,
+            "method_not_allowed",
+        )
+        assert refused.values(b"allow") == [b"GET, OPTIONS"]
 
     def test_no_key_no_query_and_no_text_stands_there(
         self, start_proxy: StartProxy, upstream: ScriptedUpstream

@@ -2,7 +2,8 @@
 
 import json
 
-from tests.raw_client import Answer, RawClient
+from tests.raw_client import Answer, RawClient, connected
+from tests.running_proxy import StartProxy
 from tests.scripted_upstream import ScriptedUpstream
 
 
@@ -19,6 +20,26 @@ def test_every_page_described_is_there(client: RawClient, upstream: ScriptedUpst
     asked = {path: client.ask(b"GET", path.encode()).status for path in paths}
     assert asked == {path: 200 if "get" in methods else 405 for path, methods in paths.items()}
     assert upstream.requests == []
+
+
+def test_what_holds_without_being_asked_for_is_what_the_settings_say(
+    start_proxy: StartProxy,
+) -> None:
+    proxy = start_proxy(
+        COMPRESSION_RATIO="4", COMPRESSION_STRATEGY="weighted", COMPRESSION_PROTECT="urls,code"
+    )
+
+    with connected(proxy.address) as client:
+        document = json.loads(client.ask(b"GET", b"/_proxy/docs").body)
+
+    asked = document["paths"]["/_proxy/compress"]["post"]["requestBody"]
+    for question in asked["content"]["application/json"]["schema"]["oneOf"]:
+        fields = question["properties"].items()
+        assert {name: field["default"] for name, field in fields if "default" in field} == {
+            "tokens_to_keep_ratio": 0.25,
+            "strategy": "weighted",
+            "protect": ["code", "urls"],
+        }
 
 
 def test_strangers_do_not_see_it(client: RawClient) -> None:

@@ -1,6 +1,6 @@
 """The proxy's own pages, and every other answer of the framework in OpenAI's shape."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from litestar import Request, Response, get, post
@@ -8,8 +8,16 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from ...domain.errors import BadRequest, ProxyError, RequestTooLarge, Unauthorized
+from ...domain.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NoSuchPage,
+    ProxyError,
+    RequestTooLarge,
+    Unauthorized,
+)
 from ...domain.http.access import AccessPolicy
+from ...domain.savings.prices import PriceList
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import error_headers
 from .guard import refuse
@@ -18,6 +26,8 @@ PageGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Non
 
 _CHALLENGE = {"www-authenticate": 'Basic realm="openai-proxy", charset="UTF-8"'}
 """What makes a browser ask for a key (RFC 7617 section 2)."""
+_KINDS = {kind.status: kind for kind in (NoSuchPage, MethodNotAllowed, RequestTooLarge)}
+_MILLION = 1_000_000
 
 
 def health_page(proxy_target: str) -> HTTPRouteHandler:
@@ -53,25 +63,30 @@ def stats_page(stats: Callable[[], dict[str, Any]], guard: PageGuard) -> HTTPRou
 
 
 def metrics_page(
-    render: Callable[[], bytes], media_type: str, guard: PageGuard
+    render: Callable[[], bytes], content_type: str, guard: PageGuard
 ) -> HTTPRouteHandler:
     """`/_proxy/metrics`: what Prometheus collects."""
 
     @get("/_proxy/metrics", sync_to_thread=False, guards=[guard])
     def page() -> Response[bytes]:
-        return Response(render(), media_type=media_type)
+        # As a media type, Litestar would say the charset again.
+        return Response(render(), headers={"content-type": content_type})
 
     return page
 
 
 def compress_page(
-    explain: Callable[[bytes], Awaitable[dict[str, Any]]], max_bytes: int, guard: PageGuard
+    explain: Callable[[bytes], Awaitable[dict[str, Any]]],
+    prices: PriceList | None,
+    max_bytes: int,
+    guard: PageGuard,
 ) -> HTTPRouteHandler:
     """`/_proxy/compress`: what would become of a text or a request. Nothing is sent or logged."""
 
     @post("/_proxy/compress", status_code=200, guards=[guard], request_max_body_size=max_bytes)
     async def page(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        return await explain(await request.body())
+        told = await explain(await request.body())
+        return {**told, "cost": _cost(told, prices)}
 
     return page
 
@@ -108,9 +123,7 @@ def is_local_path(raw_path: bytes) -> bool:
 
 async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's)
     """The raw ASGI application that answers whatever is asked for below `/_proxy/` in vain."""
-    error = BadRequest("The proxy has no such page.")
-    error.status = 404
-    await refuse(error, scope, send)
+    await refuse(NoSuchPage("The proxy has no such page."), scope, send)
 
 
 def answer_own_error(_: Request[Any, Any, Any], error: ProxyError) -> Response[bytes]:
@@ -120,15 +133,27 @@ def answer_own_error(_: Request[Any, Any, Any], error: ProxyError) -> Response[b
 
 def answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """An error of Litestar's on a local path, such as 404, 405 or 413."""
-    kind = RequestTooLarge if error.status_code == RequestTooLarge.status else BadRequest
-    known = kind(f"{error.detail}.")
+    known = _KINDS.get(error.status_code, BadRequest)(f"{error.detail}.")
     known.status = error.status_code
-    return _as_response(known)
+    return _as_response(known, error.headers)
 
 
-def _as_response(error: ProxyError) -> Response[bytes]:
+def _as_response(error: ProxyError, more: Mapping[str, str] | None = None) -> Response[bytes]:
     body = error.as_json()
     headers = {name.decode(): value.decode() for name, value in error_headers(error, body)}
+    headers |= more or {}
     if isinstance(error, Unauthorized):
         headers |= _CHALLENGE
     return Response(body, status_code=error.status, headers=headers)
+
+
+def _cost(told: Mapping[str, Any], prices: PriceList | None) -> dict[str, Any] | None:
+    """What the texts cost as input that no cache serves, as far as the model's price is known."""
+    found = None if prices is None else prices.prices_of(told["model"])
+    if found is None:
+        return None
+    before, billed = (
+        float(told[tokens] * found.input / _MILLION)
+        for tokens in ("tokens_before", "tokens_billed")
+    )
+    return {"currency": "USD", "before": before, "billed": billed}

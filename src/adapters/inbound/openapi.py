@@ -7,14 +7,15 @@ from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
-from ...domain.control.policy import ENDPOINTS
+from ...domain.compression.strategies import Strategy
+from ...domain.control.policy import ENDPOINTS, CompressionPolicy
 from ...domain.protection.protections import PROTECTIONS
 
 Schema = dict[str, Any]
 
 
-def openapi_document(strategies: Collection[str]) -> dict[str, Any]:
-    """The document, for a proxy that knows these strategies."""
+def openapi_document(policy: CompressionPolicy, strategies: Collection[str]) -> dict[str, Any]:
+    """The document, for a proxy that compresses as `policy` says and knows these strategies."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -33,11 +34,17 @@ def openapi_document(strategies: Collection[str]) -> dict[str, Any]:
                     },
                 )
             },
+            "/_proxy/": {
+                "get": _for_few(
+                    "The page on which compression is tried and traffic watched",
+                    {"200": _text("For a browser", "text/html")},
+                )
+            },
             "/_proxy/stats": {"get": _for_few("Savings", {"200": _json("The sums", _OBJECT)})},
             "/_proxy/metrics": {
                 "get": _for_few("Metrics", {"200": _text("For Prometheus to collect")})
             },
-            "/_proxy/compress": {"post": _compress(strategies)},
+            "/_proxy/compress": {"post": _compress(policy, strategies)},
             "/_proxy/docs": {
                 "get": _for_few("This document", {"200": _json("OpenAPI 3.1", _OBJECT)})
             },
@@ -71,7 +78,7 @@ def _for_few(summary: str, answers: dict[str, Any]) -> Schema:
     }
 
 
-def _compress(strategies: Collection[str]) -> Schema:
+def _compress(policy: CompressionPolicy, strategies: Collection[str]) -> Schema:
     described = _for_few(
         "What would become of a text or of a request; nothing is sent or logged",
         {
@@ -80,16 +87,27 @@ def _compress(strategies: Collection[str]) -> Schema:
             "413": _refusal("Beyond COMPRESSION_MAX_BODY_BYTES"),
         },
     )
-    asked = {"required": True, "content": {"application/json": {"schema": _question(strategies)}}}
+    question = _question(policy, strategies)
+    asked = {"required": True, "content": {"application/json": {"schema": question}}}
     return {**described, "requestBody": asked}
 
 
-def _question(strategies: Collection[str]) -> Schema:
+def _question(policy: CompressionPolicy, strategies: Collection[str]) -> Schema:
+    # The defaults are those of the settings; what a rule says comes before them.
     shared: dict[str, Schema] = {
         "compression_ratio": {**_RATIO, "minimum": 1},
-        "tokens_to_keep_ratio": {**_RATIO, "exclusiveMinimum": 0, "maximum": 1},
-        "strategy": {"enum": [None, *strategies]},
-        "protect": {"type": ["array", "null"], "items": {"enum": sorted(PROTECTIONS)}},
+        "tokens_to_keep_ratio": {
+            **_RATIO,
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "default": round(float(policy.keep_ratio.share), 6),
+        },
+        "strategy": {"enum": [None, *strategies], "default": _name_of(policy.strategy)},
+        "protect": {
+            "type": ["array", "null"],
+            "items": {"enum": sorted(PROTECTIONS)},
+            "default": sorted(policy.protect),
+        },
     }
     about_text = {"text": _TEXT, "model": _TEXT}
     about_request = {"request": _OBJECT, "endpoint": {"enum": list(ENDPOINTS)}}
@@ -99,6 +117,10 @@ def _question(strategies: Collection[str]) -> Schema:
             _closed(["request"], {**about_request, **shared}),
         ]
     }
+
+
+def _name_of(strategy: str | Strategy) -> str:
+    return strategy if isinstance(strategy, str) else strategy.name
 
 
 def _closed(required: list[str], properties: dict[str, Schema]) -> Schema:
@@ -130,8 +152,8 @@ def _json(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _text(description: str) -> Schema:
-    return {"description": description, "content": {"text/plain": {"schema": _TEXT}}}
+def _text(description: str, media_type: str = "text/plain") -> Schema:
+    return {"description": description, "content": {media_type: {"schema": _TEXT}}}
 
 
 def _refusal(description: str) -> Schema:
