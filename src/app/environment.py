@@ -39,6 +39,11 @@ def load_settings(directory: Path | None = None, *, without: Collection[str] = (
     return settings
 
 
+def is_on_platform() -> bool:
+    """Whether this runs on Cloud Run, even if its settings are not valid."""
+    return bool(os.environ.get("K_SERVICE", "").strip())
+
+
 def log_warnings(settings: Settings, directory: Path | None = None) -> None:
     """Log what is valid but hardly meant: misspelt variables, and a key lent to everyone."""
     for warning in unknown_variables(_variables(directory or Path.cwd())):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.raw_client import RawClient, connected, request
-from tests.running_proxy import RunningProxy, StartProxy, wait_for
+from tests.running_proxy import RunningProxy, StartProxy, run_command, wait_for
 from tests.scripted_upstream import ScriptedUpstream, answer, close, receive
+from tests.waiting import wait_until
 
 JSON = (b"Content-Type", b"application/json")
 TEXT = "The quick brown fox jumps over the lazy dog and runs into the wide green forest. " * 4
@@ -68,6 +69,20 @@ def test_the_files_are_the_owners_alone(halving: RunningProxy) -> None:
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_files_rotate_and_so_many_are_kept(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(LOG_MAX_BYTES="2000", LOG_BACKUPS="2")
+
+    for _ in range(60):
+        _ask(proxy, b"/v1/models")
+    wait_until(lambda: len(_sizes(proxy, "proxy_requests.log*")) == 3)
+
+    assert max(_sizes(proxy, "proxy_requests.log*").values()) <= 2000
+
+
+def _sizes(proxy: RunningProxy, names: str) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in proxy.directory.glob(names)}
 
 
 def test_prompt_text_is_in_the_compression_log_alone(
@@ -181,12 +196,32 @@ class TestOnAPlatform:
         assert lines
         assert [line for line in lines if "severity" not in _parsed(line)] == []
 
+    def test_so_is_each_problem_that_stops_the_start(self, tmp_path: Path) -> None:
+        settings = {"K_SERVICE": "openai-proxy", "COMPRESSION_RATIO": "0.5", "PORT": "http"}
+
+        ended = run_command(directory=tmp_path, settings=settings)
+
+        lines = [_parsed(line) for line in (ended.stdout + ended.stderr).splitlines()]
+        assert ended.returncode == 2
+        assert [line["severity"] for line in lines] == ["ERROR", "ERROR"]
+        assert [str(line["message"]).split(":")[0] for line in lines] == [
+            "COMPRESSION_RATIO",
+            "PORT",
+        ]
+
     def test_no_file_is_written_and_no_prompt_text_shown(self, platform: RunningProxy) -> None:
         _ask(platform, b"/v1/chat/completions", body=CHAT)
         shown = wait_for(platform.directory / "stdout", "/v1/chat/completions")
 
         assert {path.name for path in platform.directory.iterdir()} == {"stdout", "stderr"}
         assert "fox" not in shown
+
+    def test_prompt_text_is_shown_if_it_is_asked_for(self, start_proxy: StartProxy) -> None:
+        proxy = start_proxy(COMPRESSION_RATIO="2", K_SERVICE="proxy", LOG_CONTENT="true")
+
+        _ask(proxy, b"/v1/chat/completions", body=CHAT)
+
+        wait_for(proxy.directory / "stdout", "quick brown fox")
 
     def test_a_request_is_linked_to_its_trace(self, platform: RunningProxy) -> None:
         trace = "105445aa7843bc8bf206b12000100000"
