@@ -23,6 +23,11 @@ from tests.unsound_requests import (
 )
 
 
+BODIES_LOST_TO_AN_UPGRADE = [
+    AMBIGUOUS_FRAMING[name] for name in ("a body lost to an upgrade", "chunks lost to an upgrade")
+]
+
+
 def answer_before_the_end(client: RawClient) -> Answer | None:
     """What the proxy says before it ends the connection, if it says anything."""
     try:
@@ -100,6 +105,17 @@ def test_an_upgrade_to_anything_but_websocket_is_ignored(
 
     assert answer.status == 200
     assert upstream.requests[0].values(b"upgrade") == []
+
+
+@pytest.mark.parametrize("raw", BODIES_LOST_TO_AN_UPGRADE)
+def test_a_body_that_an_upgrade_would_lose_is_refused_in_so_many_words(
+    client: RawClient, upstream: ScriptedUpstream, raw: bytes
+) -> None:
+    client.send(raw)
+    got = client.receive_answer()
+
+    assert (got.status, json.loads(got.body)["error"]["code"]) == (400, "bad_request")
+    assert upstream.requests == []
 
 
 class TestLimitsOfAHead:

@@ -164,6 +164,12 @@ UNTOUCHABLE = {
     "a lone surrogate": _conversation(STORY).replace(b"miller", b"mi\\ud800er"),
     "very deep": b"[" * 100_000,
     "a number of 5,000 digits": b'{"messages": ' + b"9" * 5_000 + b"}",
+    "NaN": b'{"temperature": NaN, ' + _conversation(STORY)[1:],
+    "Infinity": _conversation(STORY)[:-1] + b', "top_p": -Infinity}',
+    "the text twice": _conversation(STORY).replace(
+        b'"content": ', b'"content": "another", "content": '
+    ),
+    "the messages twice": b'{"messages": [], ' + _conversation(STORY)[1:],
     "one token": _conversation("Hello"),
     "blank": _conversation(" \n\t "),
     "nobody's": json.dumps(
@@ -220,6 +226,24 @@ def test_a_ratio_of_one_changes_nothing(proxy: RunningProxy, upstream: ScriptedU
     _ask(proxy, body)
 
     assert upstream.requests[0].body == body
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "as it is"])
+def test_surrogate_pairs_and_control_characters_arrive_as_json_in_utf_8(
+    halving: RunningProxy, upstream: ScriptedUpstream, *, ensure_ascii: bool
+) -> None:
+    text = (
+        "".join(map(chr, range(0x20))) + "\x7f\x85\u2028 flags \U0001f1e9\U0001f1ea and so on. " * 9
+    )
+    body = json.dumps(
+        {"model": "gpt-4o", "messages": [_user(text)]}, ensure_ascii=ensure_ascii
+    ).encode()
+
+    _ask(halving, body)
+
+    thinned: str = _sent(upstream)["messages"][0]["content"]
+    assert bytes(upstream.requests[0].body).decode()
+    assert _is_thinned(thinned, text)
 
 
 def test_special_tokens_are_plain_text(halving: RunningProxy, upstream: ScriptedUpstream) -> None:
