@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from attrs import Factory, define, frozen
 from tests.http_fields import Headers, values_of
-from tests.upstream_exchange import PATIENCE_SECONDS
+from tests.upstream_thread import PATIENCE_SECONDS
 
 _PIECE = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all

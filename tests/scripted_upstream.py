@@ -15,20 +15,16 @@ may block or be asynchronous as they like. What arrived is in `requests`.
 """
 
 import asyncio
-import queue
 import socket
 import ssl
 import struct
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 from tests.http_fields import Headers
 from tests.openai_answers import answer_like_openai
 from tests.upstream_exchange import (
-    PATIENCE_SECONDS,
     ClientLeft,
     Departure,
     Exchange,
@@ -36,6 +32,7 @@ from tests.upstream_exchange import (
     NotHttp,
     ReceivedRequest,
 )
+from tests.upstream_thread import PATIENCE_SECONDS, UpstreamThread
 
 __all__ = [
     "CHUNKED",
@@ -160,32 +157,15 @@ def reset() -> Step:
     return step
 
 
-class ScriptedUpstream:
+class ScriptedUpstream(UpstreamThread[tuple[Step, ...], ReceivedRequest]):
     """The upstream; also the origin that must never be contacted, by its `connections`."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
-        self.port = port
+        super().__init__(tls=tls, port=port)
         self.connections = 0
         self.requests: list[ReceivedRequest] = []
-        self._tls = tls
         self._otherwise: tuple[Step, ...] = (answer_like_openai,)
-        self._scripts: deque[tuple[Step, ...]] = deque()
-        self._arrivals: queue.SimpleQueue[ReceivedRequest] = queue.SimpleQueue()
         self._open: dict[asyncio.BaseTransport, Departure] = {}
-        self._errors: list[Exception] = []
-        self._listening = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="scripted-upstream", daemon=True)
-
-    @property
-    def address(self) -> str:
-        """Host and port, as the Host field names them."""
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The value of UPSTREAM_BASE_URL that leads here."""
-        return f"{'https' if self._tls else 'http'}://{self.address}/v1"
 
     def plays(self, *script: Step, times: int = 1) -> None:
         """Queue a script for the next request, or the next few."""
@@ -197,17 +177,12 @@ class ScriptedUpstream:
 
     def next_request(self, timeout_seconds: float = PATIENCE_SECONDS) -> ReceivedRequest:
         """The next request whose head arrives, or already has."""
-        try:
-            return self._arrivals.get(timeout=timeout_seconds)
-        except queue.Empty:
-            raise AssertionError("no request reached the upstream") from None
+        return self._next_arrival(timeout_seconds)
 
     def forget(self) -> None:
-        """Forget scripts and requests, as if nothing had happened yet."""
-        self._scripts.clear()
+        super().forget()
         self._otherwise = (answer_like_openai,)
         self.requests.clear()
-        self._arrivals = queue.SimpleQueue()
 
     def close_connections(self) -> None:
         """End all connections with FIN, as an upstream that tires of idle ones."""
@@ -218,35 +193,16 @@ class ScriptedUpstream:
             departure.by_us = True
             transport.close()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._listening.wait(PATIENCE_SECONDS), "the upstream did not start"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        if self._errors and kind is None:
-            raise ExceptionGroup("the upstream could not play its part", self._errors)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            self._loop.create_server(self._protocol, "127.0.0.1", self.port, ssl=self._tls)
+    async def _serve(self) -> None:
+        server = await self._loop.create_server(
+            self._protocol, "127.0.0.1", self.port, ssl=self._tls
         )
-        self.port = cast("int", server.sockets[0].getsockname()[1])
-        self._listening.set()
-        self._loop.run_forever()
+        self._listens_on(server.sockets[0].getsockname()[1])
+        await self._stopping.wait()
         # A server that closes while it accepts a connection forgets to close that one.
-        self._loop.run_until_complete(asyncio.sleep(0.002))
+        await asyncio.sleep(0.002)
         server.close()
-        self._loop.run_until_complete(self._abort_conversations())
-        self._loop.close()
+        await self._abort_conversations()
 
     async def _abort_conversations(self) -> None:
         for transport in list(self._open):

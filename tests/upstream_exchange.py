@@ -9,9 +9,9 @@ from typing import Literal
 
 from attrs import define, field
 from tests.http_fields import Headers, values_of
+from tests.upstream_thread import PATIENCE_SECONDS
 
 __all__ = [
-    "PATIENCE_SECONDS",
     "ClientLeft",
     "Departure",
     "Exchange",
@@ -23,7 +23,6 @@ __all__ = [
 
 How = Literal["fin", "reset"]
 
-PATIENCE_SECONDS = 5.0
 _PIECE = 64 * 1024
 _BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 

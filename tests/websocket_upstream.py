@@ -9,23 +9,17 @@ Each connection takes the next script; without one, the upstream echoes. It
 lives in a thread with an event loop of its own, so tests may block.
 """
 
-import asyncio
-import queue
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from attrs import define, field
+from tests.upstream_thread import PATIENCE_SECONDS, UpstreamThread
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Data, Subprotocol
-
-PATIENCE_SECONDS = 5.0
 
 Script = Callable[["Session"], Awaitable[None]]
 
@@ -118,26 +112,13 @@ async def dies(session: Session) -> None:
     session.connection.transport.abort()
 
 
-class WebSocketUpstream:
+class WebSocketUpstream(UpstreamThread[Script, Session]):
     """The upstream, and the sessions that reached it."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
-        self.port = 0
-        self._tls = tls
+        super().__init__(tls=tls)
         self.answer_headers: list[tuple[str, str]] = []
         """What its consent to a handshake holds beside what it must."""
-        self._scripts: deque[Script] = deque()
-        self._arrivals: queue.SimpleQueue[Session] = queue.SimpleQueue()
-        self._errors: list[Exception] = []
-        self._listening = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="websocket-upstream", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The value of UPSTREAM_BASE_URL that leads here."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def plays(self, script: Script) -> None:
         """Queue a script for the next connection."""
@@ -145,36 +126,11 @@ class WebSocketUpstream:
 
     def next_session(self, timeout_seconds: float = PATIENCE_SECONDS) -> Session:
         """The next session that opens, or already has."""
-        try:
-            return self._arrivals.get(timeout=timeout_seconds)
-        except queue.Empty:
-            raise AssertionError("no WebSocket reached the upstream") from None
+        return self._next_arrival(timeout_seconds)
 
     def forget(self) -> None:
-        """Forget scripts and sessions, as if nothing had happened yet."""
+        super().forget()
         self.answer_headers.clear()
-        self._scripts.clear()
-        self._arrivals = queue.SimpleQueue()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._listening.wait(PATIENCE_SECONDS), "the upstream did not start"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        if self._errors and kind is None:
-            raise ExceptionGroup("the upstream could not play its part", self._errors)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
 
     async def _serve(self) -> None:
         async with serve(
@@ -188,8 +144,7 @@ class WebSocketUpstream:
             max_size=None,
             server_header=None,
         ) as server:
-            self.port = next(iter(server.sockets)).getsockname()[1]
-            self._listening.set()
+            self._listens_on(next(iter(server.sockets)).getsockname()[1])
             await self._stopping.wait()
 
     async def _converse(self, connection: ServerConnection) -> None:
