@@ -24,7 +24,9 @@ _NUMBER_IN_TEXT = regex.compile(
     # Digits and letters, as in 2024-01-15T10:30Z, 1,234.56, 0x1F, 10kg or 1.2.3-rc1.
     rf"(?:{_WORD_CHARACTER}|[{_JOINERS}](?=[A-Za-z]{{0,4}}+\p{{N}}))*+"
     # The sign of a unit, as in 5%, 20°C or 3€, or a counter, as in 3個.
-    r"(?:[%٪％‰′″°]\p{L}?|[\p{Sc}℃℉]|\p{L})?",
+    r"(?:[%٪％‰′″°]\p{L}?|[\p{Sc}℃℉]|\p{L})?"
+    # What stands behind it, so that "24-hour" and "24 hours" do not become "24ours".
+    r"[^\p{L}\p{M}\p{N}]?",
     regex.V1,
 )
 

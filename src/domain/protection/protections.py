@@ -26,7 +26,7 @@ def protect(text: str, kinds: frozenset[str]) -> ProtectedText:
     """What compression may work on: the marks of `tags` removed, all `kinds` found.
 
     >>> protect("<keep>Call me</keep> on 5 May", frozenset({"tags", "numbers"}))
-    ProtectedText(text='Call me on 5 May', spans=((0, 7), (10, 12)))
+    ProtectedText(text='Call me on 5 May', spans=((0, 7), (10, 13)))
     """
     if "tags" not in kinds:
         return ProtectedText(text, protected_spans(text, kinds))
