@@ -22,7 +22,6 @@ from tests.unsound_requests import (
     post,
 )
 
-
 BODIES_LOST_TO_AN_UPGRADE = [
     AMBIGUOUS_FRAMING[name] for name in ("a body lost to an upgrade", "chunks lost to an upgrade")
 ]
