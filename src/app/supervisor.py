@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from types import FrameType
 
 from attrs import define, field
 
@@ -57,7 +58,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._jobs: list[_Job] = []
         # Blocked signals wait to be asked for; some systems forget a child's end without a handler.
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _take_no_notice)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
     def start(self, name: str, run: Callable[[], None]) -> None:
@@ -130,7 +131,7 @@ def _replace(job: _Job) -> None:
 def _run(run: Callable[[], None]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Ended by the signal itself, it would lose what is queued to be logged.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, _exit)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     try:
         run()
@@ -139,3 +140,11 @@ def _run(run: Callable[[], None]) -> None:
         sys.exit(1)
     finally:
         logging.shutdown()
+
+
+def _take_no_notice(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _exit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (as signals are handled)
+    sys.exit()

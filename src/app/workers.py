@@ -71,9 +71,9 @@ class _Workers:
         send_logs_to(QueuedLines(container.settings().line_format, Handover(self.door).send))
         for other in self.listeners[:slot] + self.listeners[slot + 1 :]:
             other.close()
-        container.log.override(providers.Object(HandedOver(self.door)))
+        container.override_providers(log=providers.Object(HandedOver(self.door)))
         counts = self._shared_counts(slot)
-        container.counts.override(providers.Object(counts))
+        container.override_providers(counts=providers.Object(counts))
 
         async def on_tick() -> None:
             counts.publish()
@@ -116,15 +116,20 @@ def _listeners(settings: Settings) -> list[socket.socket]:
     """A socket on the same address for each worker.
 
     With one for all, whoever wakes up first takes a whole burst of connections;
-    Linux spreads them among several sockets. They stay open here, so that
-    connections wait for the successor of a worker that has died.
+    Linux spreads them among several sockets. They are open here as well, so that
+    connections wait for a worker that is not there yet, or died.
     """
     first = uvicorn.Config("", **server_options(settings)).bind_socket()
-    if sys.platform != "linux":
-        return [first.dup() for _ in range(settings.workers)]
-    # Not before it is bound, or it would be with another program that does the same.
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return [first, *(_beside(first) for _ in range(settings.workers - 1))]
+    others = range(settings.workers - 1)
+    if sys.platform == "linux":
+        # Not before it is bound, or another program that does the same would go unnoticed.
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listeners = [first, *(_beside(first) for _ in others)]
+    else:
+        listeners = [first, *(first.dup() for _ in others)]
+    for listener in listeners:
+        listener.listen()
+    return listeners
 
 
 def _beside(first: socket.socket) -> socket.socket:
