@@ -13,17 +13,14 @@ process, so that one which is killed in the midst of a batch spoils no other's.
 
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from ...domain.bodies.body_compression import CompressedBody
 from ...domain.ports import LogSink, RelayedRequest
+from .queued_sink import QueuedSink
 from .records import Record, RecordedCompression, entries_dropped
-from .sinks import held_bytes
-from .writer import LogWriter
 
 _log = logging.getLogger("openai_proxy.logs")
 
@@ -87,29 +84,11 @@ class Handover:
             raise
 
 
-class HandedOver:
+class HandedOver(QueuedSink):
     """A log sink in a process that only records."""
 
     def __init__(self, door: Door) -> None:
-        self._writer: LogWriter[Record] = LogWriter(Handover(door).send)
-
-    @property
-    def dropped(self) -> int:
-        """How many entries were lost on this side."""
-        return self._writer.dropped
-
-    def record_request(self, request: RelayedRequest) -> None:
-        """Queue it."""
-        self._writer.put(request, held_bytes(request.compression))
-
-    def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
-        """Queue it."""
-        record = RecordedCompression(time.time(), request_id, compressed)
-        self._writer.put(record, held_bytes(compressed))
-
-    def close(self, timeout_seconds: float = 1.0) -> None:
-        """Send what is queued, for as long as `timeout_seconds`."""
-        self._writer.close(timeout_seconds)
+        super().__init__(Handover(door).send)
 
 
 def take_over(pipe: Connection, log: LogSink, put_line: Callable[[bytes], None]) -> None:

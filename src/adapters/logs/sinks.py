@@ -6,30 +6,28 @@ Each of these is a LogSink:
     JsonLines(stream, *, show_content, project=None)
     NoLogs()
 
-Recording costs about as much as appending to a queue: see LogWriter.
+Recording costs about as much as appending to a queue: see QueuedSink.
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from ...domain.bodies.body_compression import CompressedBody
-from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 from . import json_format, text_format
 from .outputs import Output, RotatingFile, Stream
+from .queued_sink import QueuedSink
 from .records import Record, RecordedCompression
-from .writer import LogWriter
 
 _log = logging.getLogger("openai_proxy.logs")
 
 _TERMINAL_PATIENCE_SECONDS = 0.1
 
 
-class RotatingFiles:
+class RotatingFiles(QueuedSink):
     """proxy_requests.log and compression.log, and a short line a request on the terminal.
 
     `show_content=False` puts hashes into compression.log where the texts would
@@ -45,6 +43,7 @@ class RotatingFiles:
         show_content: bool,
         terminal: TextIO | None = None,
     ) -> None:
+        super().__init__(self._write)
         file = partial(_file_output, directory, max_bytes=max_bytes, backups=backups)
         self._requests = file("proxy_requests.log")
         self._compressions = file("compression.log")
@@ -53,22 +52,12 @@ class RotatingFiles:
             text_format.terminal_line, colour=terminal is not None and terminal.isatty()
         )
         self._compression_entry = partial(text_format.compression_entry, show_content=show_content)
-        self._writer = LogWriter(self._write)
 
     @property
     def dropped(self) -> int:
         """How many entries were lost, wherever that was."""
         outputs = (self._requests, self._compressions, self._terminal)
-        return self._writer.dropped + sum(output.dropped for output in outputs if output)
-
-    def record_request(self, request: RelayedRequest) -> None:
-        """Queue the line of a request."""
-        self._writer.put(request, held_bytes(request.compression))
-
-    def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
-        """Queue the entry of what was removed from a body."""
-        record = RecordedCompression(time.time(), request_id, compressed)
-        self._writer.put(record, held_bytes(compressed))
+        return super().dropped + sum(output.dropped for output in outputs if output)
 
     def close(self, timeout_seconds: float = 1.0) -> None:
         """Write what is queued, for as long as `timeout_seconds`."""
@@ -85,7 +74,7 @@ class RotatingFiles:
             self._terminal.write(_encoded(self._terminal_line, requests), missed)
 
 
-class JsonLines:
+class JsonLines(QueuedSink):
     """One JSON object a line, for whoever collects the lines of a process.
 
     A stream that is not read is waited for: the queue keeps what comes
@@ -96,28 +85,15 @@ class JsonLines:
     def __init__(
         self, stream: TextIO | None, *, show_content: bool, project: str | None = None
     ) -> None:
+        super().__init__(self._write)
         self._output = Output(Stream(stream), _json_notice)
         self._show_content = show_content
         self._project = project
-        self._writer = LogWriter(self._write)
 
     @property
     def dropped(self) -> int:
         """How many entries were lost, wherever that was."""
-        return self._writer.dropped + self._output.dropped
-
-    def record_request(self, request: RelayedRequest) -> None:
-        """Queue the line of a request."""
-        self._writer.put(request, held_bytes(request.compression))
-
-    def record_compression(self, request_id: str, compressed: CompressedBody) -> None:
-        """Queue the lines of what was removed from a body."""
-        record = RecordedCompression(time.time(), request_id, compressed)
-        self._writer.put(record, held_bytes(compressed))
-
-    def close(self, timeout_seconds: float = 1.0) -> None:
-        """Write what is queued, for as long as `timeout_seconds`."""
-        self._writer.close(timeout_seconds)
+        return super().dropped + self._output.dropped
 
     def _write(self, records: Sequence[Record], missed: int) -> None:
         lines = [line.encode() for record in records for line in self._lines(record)]
@@ -170,10 +146,3 @@ def _json_notice(count: int) -> bytes:
 def _encoded(spell: Callable[[Any], str], records: Sequence[Record]) -> list[bytes]:
     # A lone surrogate has no UTF-8 form, yet a JSON string may hold one.
     return [spell(record).encode(errors="backslashreplace") for record in records]
-
-
-def held_bytes(compressed: CompressedBody | CompressedFrames | None) -> int:
-    """About how many bytes stay in memory while this is queued."""
-    if not isinstance(compressed, CompressedBody):
-        return 0
-    return len(compressed.body) + sum(len(text.original) for text in compressed.texts)
