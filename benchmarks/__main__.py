@@ -82,6 +82,13 @@ def sizing(arguments: tuple[str, ...]) -> None:
     _run_module("sizing", arguments)
 
 
+@main.command()
+@click.argument("arguments", nargs=-1)
+def workers(arguments: tuple[str, ...]) -> None:
+    """What a second process brings: [ROUNDS]."""
+    _run_module("workers", arguments)
+
+
 def _run_module(name: str, arguments: tuple[str, ...]) -> None:
     sys.argv[1:] = arguments
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from . import requests
 from .client import Connection
@@ -98,14 +98,9 @@ def contenders(further: Mapping[str, str] = Factory(dict)) -> list[Contender]:
         Contender("direct", None),
         Contender("nginx", _nginx, missing=_unless_installed("nginx")),
         Contender("haproxy", _haproxy, missing=_unless_installed("haproxy")),
-        Contender(PRODUCT, _product, _product_settings()),
-        Contender(f"{PRODUCT}, httpx", _product, _product_settings(UPSTREAM_TRANSPORT="httpx")),
-        Contender(
-            f"{PRODUCT}, keep 0.5",
-            _product,
-            _product_settings(COMPRESSION_RATIO="2.0"),
-            compresses=True,
-        ),
+        product(PRODUCT),
+        product(f"{PRODUCT}, httpx", UPSTREAM_TRANSPORT="httpx"),
+        evolve(product(f"{PRODUCT}, keep 0.5", COMPRESSION_RATIO="2.0"), compresses=True),
         Contender(
             "FastAPI + httpx",
             _plain_proxy,
@@ -117,6 +112,11 @@ def contenders(further: Mapping[str, str] = Factory(dict)) -> list[Contender]:
         ),
         *(Contender(name, _given(command)) for name, command in further.items()),
     ]
+
+
+def product(name: str, **settings: str) -> Contender:
+    """The product with these settings beside its defaults."""
+    return Contender(name, _product, _product_settings(**settings))
 
 
 @asynccontextmanager

@@ -71,11 +71,15 @@ class Process:
 
     def resident_bytes(self) -> int:
         """Physical memory in use; what several processes share counts for each."""
-        return sum(_status_bytes(pid, "VmRSS") for pid in self._tree())
+        return sum(_kernel_bytes(f"/proc/{pid}/status", "VmRSS") for pid in self._tree())
+
+    def proportional_bytes(self) -> list[int]:
+        """Physical memory of each process, the first one first; what several share is divided."""
+        return [_kernel_bytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in self._tree()]
 
     def peak_bytes(self) -> int:
         """The most that was resident since `forget_peak`."""
-        return sum(_status_bytes(pid, "VmHWM") for pid in self._tree())
+        return sum(_kernel_bytes(f"/proc/{pid}/status", "VmHWM") for pid in self._tree())
 
     def forget_peak(self) -> None:
         """Let the peak start anew at what is resident now."""
@@ -105,8 +109,8 @@ def _cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def _status_bytes(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def _kernel_bytes(path: str, name: str) -> int:
+    for line in Path(path).read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise LookupError(name)
