@@ -35,14 +35,20 @@ def serve(container: Container) -> None:
     """Listen and relay until told to stop."""
     settings = container.settings()
     if settings.workers > 1:
-        # Each of them runs a server in its turn.
-        from .workers import serve_by_workers  # noqa: PLC0415
-
-        serve_by_workers(container)
+        _serve_by_workers(container)
         return
     configure_logging(settings.line_format)
     announce(container)
     run_server(container)
+
+
+def _serve_by_workers(container: Container) -> None:
+    if sys.platform == "win32":
+        sys.exit("WORKERS: several processes need fork, which Windows does not have; it must be 1")
+    # Each of them runs a server in its turn; and what they are made of is not there on Windows.
+    from .workers import serve_by_workers  # noqa: PLC0415
+
+    serve_by_workers(container)
 
 
 def announce(container: Container) -> None:

@@ -33,8 +33,6 @@ _PATIENCE_SECONDS = 0.1
 
 def serve_by_workers(container: Container) -> None:
     """Listen and relay by as many processes as the settings say, until told to stop."""
-    if sys.platform == "win32":
-        sys.exit("WORKERS: several processes need fork, which Windows has not; leave it at 1")
     settings = container.settings()
     _log_without_a_thread(settings)
     announce(container)
@@ -71,7 +69,8 @@ class _Workers:
         send_logs_to(QueuedLines(container.settings().line_format, Handover(self.door).send))
         for other in self.listeners[:slot] + self.listeners[slot + 1 :]:
             other.close()
-        container.override_providers(log=providers.Object(HandedOver(self.door)))
+        if container.settings().log_format != "none":
+            container.override_providers(log=providers.Object(HandedOver(self.door)))
         counts = self._shared_counts(slot)
         container.override_providers(counts=providers.Object(counts))
 
