@@ -77,7 +77,6 @@ class ReceivedRequest:
     """How many bytes of the body came, whether they were kept or not."""
     complete: bool = False
     """Whether the body ended as its framing says it should."""
-    arrived_at: float = field(factory=time.monotonic)
     _read: threading.Event = field(factory=threading.Event)
 
     @property

@@ -313,6 +313,7 @@ class TestHoweverAWebSocketEnds:
 
         ((_, compressed),) = log.compressions
         assert upstream.socket.sent == [compressed.body.decode()]
+        assert upstream.socket.closed_with == Close()
         assert log.requests[0].compression is not None
         assert log.requests[0].compression.tokens_billed == compressed.tokens_billed
 

@@ -23,9 +23,6 @@ from .removal_methods import Plan
 from .similarity import Embedder, Similarity, sample, similarities
 from .tally import Tally, Totals, measure
 
-DEFAULT_RATIOS: Final = ("0.9", "0.7", "0.5")
-DEFAULT_STRATEGIES: Final = ("uniform", "weighted")
-
 RELATIVE_PRICES: Final = Prices(
     input=Decimal(1), output=Decimal(0), cached_input=Decimal("0.1"), cache_write=Decimal(1)
 )
