@@ -2,7 +2,9 @@
 
 import json
 import re
+import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -96,6 +98,19 @@ class TestNoConnection:
         _assert_our_error(got, 504, "upstream_timeout")
         assert 0.9 < seconds < 4
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="a process is limited from outside")
+    def test_no_room_for_another_connection_is_a_503(self, start_proxy: StartProxy) -> None:
+        proxy = start_proxy()
+        with connected(proxy.address) as client:
+            client.ask(b"GET", b"/health")
+            with _no_descriptor_left(proxy):
+                refused = client.ask(b"GET", b"/v1/models")
+            relayed = client.ask(b"GET", b"/v1/models")
+
+        _assert_our_error(refused, 503, "overloaded")
+        assert refused.values(b"retry-after") == [b"1"]
+        assert relayed.status == 200
+
     def test_health_is_well_without_an_upstream(self, start_proxy: StartProxy) -> None:
         proxy = start_proxy(UPSTREAM_BASE_URL="http://127.0.0.1:1/v1")
 
@@ -106,6 +121,16 @@ class TestNoConnection:
             "status": "healthy",
             "proxy_target": "http://127.0.0.1:1/v1",
         }
+
+
+@contextmanager
+def _no_descriptor_left(proxy: RunningProxy) -> Generator[None]:
+    before = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (proxy.open_descriptors(), before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
 
 
 def _ask_models(proxy: RunningProxy) -> tuple[Answer, float]:

@@ -4,6 +4,7 @@ Transports are spoken to directly: `httpx.AsyncClient` follows, decodes, keeps
 cookies (in time quadratic in the number of header fields) and re-encodes paths.
 """
 
+import errno
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 from itertools import chain
@@ -27,8 +28,12 @@ _NO_BODY = httpx.ByteStream(b"")
 _FINAL_STATUSES = range(200, 600)
 _FORBIDDEN_IN_FIELD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
+_NO_CONNECTION = "No connection to the upstream is free; try again."
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL})
+"""What a system answers that has no descriptor, or no port, left for one more connection."""
+
 _ERRORS: tuple[tuple[type[httpx.HTTPError], type[ProxyError], str], ...] = (
-    (httpx.PoolTimeout, Overloaded, "No connection to the upstream is free; try again."),
+    (httpx.PoolTimeout, Overloaded, _NO_CONNECTION),
     (httpx.ConnectTimeout, UpstreamTimeout, "Connecting to the upstream took too long."),
     (httpx.TimeoutException, UpstreamTimeout, "The upstream did not respond in time."),
     (httpx.RemoteProtocolError, UpstreamProtocolError, "The upstream sent no valid answer."),
@@ -144,7 +149,17 @@ def _framing(request: UpstreamRequest) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _translated(error: httpx.HTTPError) -> ProxyError:
+    if isinstance(error, httpx.ConnectError) and _is_for_want_of_room(error):
+        return Overloaded(_NO_CONNECTION)
     for kind, translation, message in _ERRORS:
         if isinstance(error, kind):
             return translation(message)
     raise AssertionError("every httpx.HTTPError has a translation") from error
+
+
+def _is_for_want_of_room(error: BaseException) -> bool:
+    cause = error.__cause__
+    if cause is None:
+        return False
+    is_named = isinstance(cause, OSError) and cause.errno in _NO_ROOM
+    return is_named or _is_for_want_of_room(cause)
