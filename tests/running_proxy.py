@@ -68,6 +68,11 @@ class RunningProxy:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def processor_seconds(self) -> float:
+        """How long it has kept processors busy so far, all threads together."""
+        # The clock that clock_getcpuclockid(3) gives for a process on Linux.
+        return time.clock_gettime(~self.pid << 3 | 2)
+
     def open_descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 

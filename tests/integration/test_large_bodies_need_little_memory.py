@@ -5,12 +5,12 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 from tests.raw_client import RawClient, connected, request
-from tests.running_proxy import RunningProxy
+from tests.resident_memory import MIB, growth_of_at_most
+from tests.running_proxy import RunningProxy, StartProxy
 from tests.scripted_upstream import (
     CHUNKED,
     Exchange,
@@ -22,10 +22,10 @@ from tests.scripted_upstream import (
     reset,
     until,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
-MIB = 1024 * 1024
 UPLOAD = 200 * MIB
 DOWNLOAD = 512 * MIB
 HELD_BACK = 256 * MIB
@@ -40,26 +40,8 @@ def _relayed_before(proxy: RunningProxy) -> None:
         client.ask(b"POST", b"/v1/files", body=PIECE)
 
 
-@contextmanager
-def _little_memory_used(proxy: RunningProxy) -> Generator[None]:
-    """Fails unless the proxy's memory stays level all the while."""
-    before = highest = proxy.resident_bytes()
-    over = threading.Event()
-
-    def watch() -> None:
-        nonlocal highest
-        while not over.wait(0.01):
-            highest = max(highest, proxy.resident_bytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-    print(f"growth: {(highest - before) / MIB:.1f} MiB")  # noqa: T201 (pytest -rP shows it)
-    assert highest - before <= GROWTH_CEILING
+def _little_memory_used(proxy: RunningProxy) -> AbstractContextManager[None]:
+    return growth_of_at_most(GROWTH_CEILING, proxy)
 
 
 class Checksum:
@@ -104,6 +86,26 @@ def test_an_upload_by_length(
 
     assert (status, upstream.requests[-1].complete) == (200, True)
     assert received.is_of_pieces(UPLOAD)
+
+
+def test_a_chat_too_long_to_be_compressed_streams_through_unread(
+    start_proxy: StartProxy, upstream: ScriptedUpstream
+) -> None:
+    proxy = start_proxy(COMPRESSION_RATIO="2")
+    received = Checksum()
+    upstream.plays(_receive_into(received), answer(200))
+    with connected(proxy.address) as client:
+        wait_until(lambda: client.ask(b"GET", b"/_proxy/ready").status == 200)
+        with _little_memory_used(proxy):
+            client.send(
+                request(b"POST", b"/v1/chat/completions", [(b"Content-Length", b"%d" % UPLOAD)])
+            )
+            for _ in range(UPLOAD // len(PIECE)):
+                client.send(PIECE)
+            got = client.receive_answer()
+
+    assert received.is_of_pieces(UPLOAD)
+    assert got.values(b"x-compression-reason") == [b"body_too_large"]
 
 
 def test_an_upload_in_chunks(
