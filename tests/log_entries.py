@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
-from openai_proxy.domain.bodies.body_compression import CompressedBody, TextInBody
+from openai_proxy.domain.bodies.compressed_body import CompressedBody, TextInBody
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.text import CompressedText
 from openai_proxy.domain.ports import RelayedRequest

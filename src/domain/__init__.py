@@ -14,7 +14,8 @@ The same text always becomes the same: on every turn, in every process. Any
 object with the three members of `Tokenizer` will do for a tokenizer.
 """
 
-from .bodies.body_compression import CompressedBody, TextInBody, compress_body
+from .bodies.body_compression import compress_body
+from .bodies.compressed_body import CompressedBody, TextInBody
 from .compression.encodings import ModelEncoding, encoding_of_model
 from .compression.keep_ratio import KEEP_ALL, InvalidRatio, KeepRatio, resolve_keep_ratio
 from .compression.strategies import BUILT_IN, Strategy, UnknownStrategy

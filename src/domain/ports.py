@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from .bodies.body_compression import CompressedBody
+from .bodies.compressed_body import CompressedBody
 from .bodies.compressed_frames import CompressedFrames
 from .bodies.usage import Usage
 from .compression.strategies import Strategy

@@ -1,3 +1,5 @@
+"""What becomes of the texts of a body, and that nothing else of it changes."""
+
 import json
 import re
 import tracemalloc
@@ -13,12 +15,10 @@ from hypothesis import strategies as st
 from tests.json_documents import Object, Speller, Value, broken, is_json, parse, spellers, values
 
 from openai_proxy.domain.bodies.body_compression import (
-    BodySkipReason,
-    CompressedBody,
-    TextLeftAlone,
     compress_body,
     compress_frame,
 )
+from openai_proxy.domain.bodies.compressed_body import BodySkipReason, CompressedBody, TextLeftAlone
 from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
 from openai_proxy.domain.compression.text import compress_text
 from openai_proxy.domain.compression.tokenizer import Tokenizer

@@ -11,7 +11,8 @@ from tests.fakes import FakeTokenizer
 from tests.strategies import any_texts, keep_ratios, texts
 
 from openai_proxy.domain.bodies.answer_fields import compression_fields
-from openai_proxy.domain.bodies.body_compression import CompressedBody, compress_body
+from openai_proxy.domain.bodies.body_compression import compress_body
+from openai_proxy.domain.bodies.compressed_body import CompressedBody
 from openai_proxy.domain.bodies.compression_question import question_about_text, read_question
 from openai_proxy.domain.bodies.explanation import explanation, removed_spans
 from openai_proxy.domain.compression.blocks import first_link

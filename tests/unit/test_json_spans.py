@@ -1,3 +1,5 @@
+"""Where the values of any JSON text stand, and what is no JSON."""
+
 import json
 import tracemalloc
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""Which strings of a request are texts that somebody wrote for the model."""
+
 import json
 from typing import Any
 

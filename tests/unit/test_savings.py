@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.log_entries import NOON, a_compression, a_request, a_text
 
-from openai_proxy.domain.bodies.body_compression import CompressedBody
+from openai_proxy.domain.bodies.compressed_body import CompressedBody
 from openai_proxy.domain.bodies.compressed_frames import CompressedFrames
 from openai_proxy.domain.bodies.usage import Usage
 from openai_proxy.domain.ports import RelayedRequest

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from openai_proxy.domain.bodies.body_compression import BodySkipReason, TextLeftReason
+from openai_proxy.domain.bodies.compressed_body import BodySkipReason, TextLeftReason
 
 WORDS = Path(__file__).parents[2] / "src" / "adapters" / "inbound" / "web" / "words.js"
 

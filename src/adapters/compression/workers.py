@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ...domain.bodies.body_compression import CompressedBody, compress_body, compress_frame
+from ...domain.bodies.body_compression import compress_body, compress_frame
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compression_question import read_question
 from ...domain.bodies.explanation import explanation
 from ...domain.compression.strategies import Strategy

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from attrs import field, frozen, mutable
 
 from ...domain.bodies.answer_fields import compression_fields
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.usage import Usage, UsageReader
 from ...domain.control.policy import MIB, CompressionPolicy
 from ...domain.control.request_control import ControlLimits, controlled_policy

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import mutable
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.control.policy import CompressionPolicy
 from ...domain.control.request_control import controlled_policy

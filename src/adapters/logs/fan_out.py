@@ -1,6 +1,6 @@
 """Several log sinks as one: what is recorded reaches each of them."""
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.ports import LogSink, RelayedRequest
 
 

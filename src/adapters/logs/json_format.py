@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ...domain.bodies.body_compression import CompressedBody, TextInBody
+from ...domain.bodies.compressed_body import CompressedBody, TextInBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 from .records import (

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 from .records import Record, RecordedCompression

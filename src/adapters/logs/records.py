@@ -7,7 +7,7 @@ from typing import Self
 
 from attrs import frozen
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.ports import RelayedRequest
 

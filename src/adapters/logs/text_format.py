@@ -8,7 +8,7 @@ our own does. Control characters reach neither a file nor a terminal.
 
 import time
 
-from ...domain.bodies.body_compression import CompressedBody, TextInBody
+from ...domain.bodies.compressed_body import CompressedBody, TextInBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.compression.text import CompressedText
 from ...domain.ports import RelayedRequest

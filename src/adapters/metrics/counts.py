@@ -18,7 +18,7 @@ from attrs import frozen
 from prometheus_client import PROCESS_COLLECTOR
 from prometheus_client.core import Metric
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.http.endpoints import endpoint_class
 from ...domain.ports import RelayedRequest
 from ...domain.savings.sums import Savings, tokens_saved

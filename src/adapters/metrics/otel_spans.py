@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compressed_frames import CompressedFrames
 from ...domain.bodies.usage import Usage
 from ...domain.http.endpoints import endpoint_class

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ...domain.bodies.body_compression import CompressedBody
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.ports import LogSink, RelayedRequest
 from ..inbound.asgi import Application
 

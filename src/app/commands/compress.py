@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 
 from ...adapters import tokenizer_for
 from ...adapters.compression.strategy_loader import load_strategy
-from ...domain.bodies.body_compression import CompressedBody, compress_body
+from ...domain.bodies.body_compression import compress_body
+from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compression_question import (
     Question,
     question_about_request,

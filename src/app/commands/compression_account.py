@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...adapters.logs.text_format import one_field, without_control_characters
-from ...domain.bodies.body_compression import CompressedBody, TextInBody, TextLeftAlone
+from ...domain.bodies.compressed_body import CompressedBody, TextInBody, TextLeftAlone
 from ...domain.bodies.explanation import explanation, removed_spans, seed
 
 _SEED_SHOWN = 12

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..control.policy import CompressionPolicy
-from .body_compression import CompressedBody
+from .compressed_body import CompressedBody
 
 _PREFIX = b"x-compression-"
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from attrs import frozen
 
-from .body_compression import BodySkipReason, BodyStatus, CompressedBody
+from .compressed_body import BodySkipReason, BodyStatus, CompressedBody
 
 
 @frozen

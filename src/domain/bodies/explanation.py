@@ -7,7 +7,7 @@ from typing import Any
 from ..compression.blocks import ALGORITHM, first_link
 from ..protection.protections import mark_spans
 from ..protection.text_spans import Span
-from .body_compression import CompressedBody, TextInBody, TextLeftAlone
+from .compressed_body import CompressedBody, TextInBody, TextLeftAlone
 
 
 def explanation(compressed: CompressedBody, salt: bytes) -> dict[str, Any]:

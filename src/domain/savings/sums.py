@@ -22,7 +22,7 @@ from typing import Self
 
 from attrs import field, frozen, mutable
 
-from ..bodies.body_compression import CompressedBody, TextInBody
+from ..bodies.compressed_body import CompressedBody, TextInBody
 from ..bodies.compressed_frames import CompressedFrames
 from ..bodies.usage import Usage
 from ..http.endpoints import OTHER
