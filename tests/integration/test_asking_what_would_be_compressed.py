@@ -95,7 +95,9 @@ def test_a_body_beyond_the_limit_is_answered_413(start_proxy: StartProxy) -> Non
 
     refused = _ask(proxy, {"text": "x" * 1000})
 
-    assert (refused.status, json.loads(refused.body)["error"]["code"]) == (413, "request_too_large")
+    error = json.loads(refused.body)["error"]
+    assert (refused.status, error["code"]) == (413, "request_too_large")
+    assert "1000 bytes (COMPRESSION_MAX_BODY_BYTES)" in error["message"]
     assert _ask(proxy, {"text": "x" * 900, **HALF}).status == 200
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from ...domain.errors import (
@@ -85,7 +86,7 @@ def compress_page(
 
     @post("/_proxy/compress", status_code=200, guards=[guard], request_max_body_size=max_bytes)
     async def page(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        told = await explain(await request.body())
+        told = await explain(await _question(request, max_bytes))
         return {**told, "cost": _cost(told, prices)}
 
     return page
@@ -145,6 +146,15 @@ def _as_response(error: ProxyError, more: Mapping[str, str] | None = None) -> Re
     if isinstance(error, Unauthorized):
         headers |= _CHALLENGE
     return Response(body, status_code=error.status, headers=headers)
+
+
+async def _question(request: Request[Any, Any, Any], max_bytes: int) -> bytes:
+    try:
+        return await request.body()
+    except RequestEntityTooLarge as error:
+        raise RequestTooLarge(
+            f"A question may have at most {max_bytes} bytes (COMPRESSION_MAX_BODY_BYTES)."
+        ) from error
 
 
 def _cost(told: Mapping[str, Any], prices: PriceList | None) -> dict[str, Any] | None:

@@ -154,6 +154,7 @@ def _wait_for_reader(base_url: str) -> None:
     click.echo(
         f"  curl {base_url}/chat/completions -H 'content-type: application/json' -d '{body}'"
     )
+    click.echo(f"or open {base_url.removesuffix('/v1')}/_proxy/ in a browser.")
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

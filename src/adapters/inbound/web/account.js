@@ -13,7 +13,7 @@ export function account(told, reading, title) {
   return element(
     "article", {},
     element("header", {}, element("h4", {}, title), counter(told), figures(told), bar(told)),
-    ...notes(told).map((note) => element("p", { class: "note" }, note)),
+    ...notes(told, reading).map((note) => element("p", { class: "note" }, note)),
     ...told.texts.map((text) => marked(text, reading)),
     ...told.left_alone.map((left) => whatStays(left)),
     told.texts.length || reading.endpoint ? null : element("p", { class: "text" }, reading.pasted),
@@ -67,10 +67,12 @@ function bar(told) {
   return made;
 }
 
-function notes(told) {
+function notes(told, reading) {
   const unmet = told.texts.reduce((sum, text) => sum + text.tokens_unmet, 0);
+  // A request says it beside each of its texts.
+  const why = (!reading.endpoint && told.texts[0]?.skipped) || told.reason;
   return [
-    told.reason && reason(told.reason),
+    why && reason(why),
     told.encoding_assumed && `The encoding of “${told.model}” is not known; ${told.encoding} is assumed.`,
     unmet && `${whole(unmet)} tokens more than wanted stay, because they are protected.`,
   ].filter(Boolean);

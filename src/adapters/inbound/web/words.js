@@ -22,7 +22,7 @@ const REASONS = {
   too_long: "The text is longer than COMPRESSION_MAX_TEXT_BYTES.",
   lone_surrogates: "The text holds half a character.",
   left_by_rule: "A rule leaves it alone.",
-  one_token: "It is a single token.",
+  one_token: "It is one token at most.",
   blank: "Nothing but white space would be left.",
   not_smaller: "It would not get cheaper.",
   too_few_tokens: "It has fewer tokens than COMPRESSION_MIN_TOKENS.",
