@@ -19,8 +19,9 @@ from attrs import define, field
 
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM})
 _STARTING_SECONDS = 5.0
-"""Whoever fails so soon would fail again."""
+"""Whoever fails by itself so soon would fail again."""
 _PAUSE_SECONDS = 1.0
+"""Between the ends of those who die at once, so that they leave something to the others."""
 _CUTTING_SECONDS = 1.5
 
 _log = logging.getLogger("openai_proxy")
@@ -47,6 +48,12 @@ class _Job:
         return self.process.exitcode is not None
 
     @property
+    def death(self) -> str:
+        """What is to be said of it."""
+        process = self.process
+        return f"The {self.name} (process {process.pid}) died with exit code {process.exitcode}"
+
+    @property
     def age_seconds(self) -> float:
         """For how long it has been done by this process."""
         return time.monotonic() - self.started_at
@@ -57,6 +64,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._jobs: list[_Job] = []
+        self._began = time.monotonic()
         # Blocked signals wait to be asked for; some systems forget a child's end without a handler.
         signal.signal(signal.SIGCHLD, _take_no_notice)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -73,14 +81,17 @@ class Supervisor:
         Returns what an exit code tells: -15 for SIGTERM, or the failure's own.
         """
         while (received := signal.sigwait(_SIGNALS)) not in (signal.SIGTERM, signal.SIGINT):
-            for job in self._jobs:
-                if not job.has_died:
-                    continue
+            dead = [job for job in self._jobs if job.has_died]
+            for job in dead:
                 code = job.process.exitcode or 0
-                if code > 0 and job.age_seconds < _STARTING_SECONDS:
+                if code > 0 and time.monotonic() - self._began < _STARTING_SECONDS:
                     _log.error("The %s could not start", job.name)
                     return code
-                _replace(job)
+                _log.error("%s; another process takes its place", job.death)
+            if any(job.age_seconds < _PAUSE_SECONDS for job in dead):
+                time.sleep(_PAUSE_SECONDS)
+            for job in dead:
+                job.start()
         return -received
 
     def stop(self, grace_seconds: float) -> None:
@@ -114,18 +125,6 @@ def end_by(code: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if code == -signal.SIGTERM:
         signal.raise_signal(signal.SIGTERM)
-
-
-def _replace(job: _Job) -> None:
-    _log.error(
-        "The %s (process %s) died with exit code %s; another process takes its place",
-        job.name,
-        job.process.pid,
-        job.process.exitcode,
-    )
-    if job.age_seconds < _PAUSE_SECONDS:
-        time.sleep(_PAUSE_SECONDS)
-    job.start()
 
 
 def _run(run: Callable[[], None]) -> None:
