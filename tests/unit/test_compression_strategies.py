@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,28 +14,31 @@ from attrs import frozen
 from benchmarks.prose import PROSE
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import texts
 
 from openai_proxy.adapters import tokenizer_for
 from openai_proxy.adapters.compression.strategy_loader import StrategyNotLoaded, load_strategy
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
-from openai_proxy.domain.compression.strategies import (
-    BUILT_IN,
-    Uniform,
-    surprise,
-    weight,
-    word_starts,
-)
+from openai_proxy.domain.compression.strategies import BUILT_IN, Uniform, surprise, weights
 from openai_proxy.domain.compression.text import compress_text
 from openai_proxy.domain.compression.units import Units, smallest_units
+from openai_proxy.domain.compression.words import says
 
 O200K = tokenizer_for("gpt-4o")
 HALF = KeepRatio(Fraction(1, 2))
 SALTS = [bytes([salt]) for salt in range(12)]
+NEGATION = {"English": "not", "German": "nicht", "Chinese": "不", "Hindi": "नहीं"}
+NEGATED = {
+    "English": " The council did not agree.",
+    "German": " Der Rat hat dem nicht zugestimmt.",
+    "Chinese": "市议会不同意。",
+    "Hindi": " परिषद सहमत नहीं हुई।",
+}
 
 
-def words_of(text: str) -> list[str]:
+def words_of(text: str, strategy: str = "words") -> list[str]:
     units = smallest_units(O200K.encode(text, disallowed_special=()), O200K)
-    return list(units.joined(word_starts(units)).texts)
+    return list(units.joined(BUILT_IN[strategy].starts(units)).texts)
 
 
 class TestWords:
@@ -55,6 +59,58 @@ class TestWords:
         assert len(words_of("QUJDREVG" * 40)) > 5
 
 
+class TestPhrases:
+    """To `weighted` a word of a script without spaces is what belongs together there."""
+
+    @given(texts)
+    def test_they_are_made_of_whole_words(self, text: str) -> None:
+        units = smallest_units(O200K.encode(text, disallowed_special=()), O200K)
+
+        phrases, words = (BUILT_IN[name].starts(units) for name in ("weighted", "words"))
+
+        assert set(phrases) <= set(words)
+
+    def test_where_spaces_are_written_they_are_words(self) -> None:
+        text = "Unbelievably, Quokkas don't swim."
+
+        assert words_of(text, "weighted") == words_of(text, "words")
+
+    def test_a_few_characters_without_grammar_between_them_stay_together(self) -> None:
+        assert words_of("自来水公司和通知", "weighted") == ["自来水", "公司", "和", "通知"]
+
+    def test_a_number_takes_what_counts_and_what_is_counted_along(self) -> None:
+        assert words_of("第3章と第4章", "weighted") == ["第3章", "と", "第4章"]
+
+
+class TestWhatWordsSay:
+    """Grammar says least, and numbers and negations most."""
+
+    @pytest.mark.parametrize(
+        "rising",
+        [
+            (" the", " x", " river", " Ganges", " not"),
+            (" und", " die", " fahren", " Fluss", " nicht"),
+            ("\n", " +", " река", " Волга", " не"),
+            ("的", "。", "天气", " WHO", "不"),
+            ("は", "です", "天気", " Tokyo", "ません"),
+            (" of", " =", " value", " max_depth", " isn't"),
+            (" it.", ").", " right,", " IT", " 7th"),
+        ],
+    )
+    def test_more_from_kind_to_kind(self, rising: Sequence[str]) -> None:
+        said = [says(text) for text in rising]
+
+        assert said == sorted(set(said))
+
+    @given(st.lists(st.sampled_from([" the", " river", " Ganges", " not", " 7"]), min_size=1))
+    def test_together_as_much_as_the_one_that_says_most(self, words: list[str]) -> None:
+        assert says("".join(words)) == max(map(says, words))
+
+    @given(texts.filter(bool))
+    def test_something_of_every_text(self, text: str) -> None:
+        assert says(text) >= 1
+
+
 class TestWeights:
     """Rare words and numbers weigh more than frequent ones, on every machine alike."""
 
@@ -72,18 +128,27 @@ class TestWeights:
 
         assert surprises == sorted(surprises, reverse=True)
 
-    def test_a_word_weighs_by_its_rank_its_digits_and_its_repetitions(self) -> None:
-        the, quokka, year = ([index] for index in (290, 150_000, 1_000))
+    def test_a_word_weighs_by_what_it_says_its_rank_and_its_cost(self) -> None:
+        words = {
+            " the": [290],
+            " antidisestablishmentarianism": [80_000, 7_000, 9_000, 4_000, 60_000, 900],
+            " river": [12_000],
+            " quokka": [150_000],
+            " 2026": [1_000],
+        }
+        units = Units([*words], [*map(len, words.values())], [*chain(*words.values())])
 
-        weights = [
-            weight(" the", the, 1),
-            weight(" quokka", quokka, 8),
-            weight(" quokka", quokka, 1),
-            weight(" 2026", year, 1),
-        ]
+        found = [*weights(units)]
 
-        assert weights == sorted(weights)
-        assert len(set(weights)) == 4
+        assert found == sorted(set(found))
+
+    @pytest.mark.parametrize("language", ["English", "German", "Chinese", "Hindi"])
+    def test_weighted_keeps_negations(self, language: str) -> None:
+        said = PROSE[language].items + NEGATED[language]
+
+        left = compress_text(said, HALF, O200K, strategy="weighted").text
+
+        assert left.count(NEGATION[language]) == said.count(NEGATION[language])
 
     @pytest.mark.parametrize(
         "language", ["English", "German", "Chinese", "Japanese", "Arabic", "Hindi"]

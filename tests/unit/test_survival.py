@@ -71,10 +71,18 @@ class TestWhatIsLookedFor:
 
         assert found("names", text) == ["Ada", "Lovelace", "Bruno", "Ada"]
 
-    def test_negations_of_many_languages(self) -> None:
-        text = "I don't; ich nicht; я не; 我不去; मैं नहीं; لا أعرف; Not Notts."
+    def test_names_and_identifiers_among_letters_without_case(self) -> None:
+        text = "请用 LibreOffice的写作工具。本は Frank Herbertによって書かれ、parse_line(U盘(小))"
 
-        assert found("negations", text) == ["don't", "nicht", "не", "不", "नहीं", "لا", "Not"]
+        assert found("names", text) == ["LibreOffice", "Frank", "Herbert"]
+        assert found("identifiers", text) == ["LibreOffice", "parse_line"]
+
+    def test_negations_of_many_languages(self) -> None:
+        text = "I don't; ich nicht; я не; 我不去; 行きません; मैं नहीं; لا أعرف; Not Notts."
+
+        assert found("negations", text) == [
+            *("don't", "nicht", "не", "不", "ません", "नहीं", "لا", "Not"),
+        ]
 
     def test_identifiers_of_programs(self) -> None:
         text = "Call parse_line(text) with maxDepth or _private, not this."

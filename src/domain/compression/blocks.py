@@ -2,14 +2,22 @@
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b, shake_128
+from types import MappingProxyType
+from typing import Final
 
 from .keep_ratio import KeepRatio
 from .units import Units
 
 ALGORITHM = "rtc/1"
-"""Part of every draw. Whoever changes a byte of any result changes this name, too."""
+"""Part of every draw. Whoever changes a byte of any result changes this name, too.
+
+If only the results of one strategy change, its entry in DRAWN_AS does instead.
+"""
+
+DRAWN_AS: Final[Mapping[str, str]] = MappingProxyType({"weighted": "weighted/2"})
+"""What a strategy is called in its draws, if that is not its name: a new version draws anew."""
 
 BLOCK_TOKENS = 512
 LARGEST_BLOCK_TOKENS = 1024
@@ -43,7 +51,7 @@ def _end_of_block(texts: Sequence[str], ends: Sequence[int], first: int) -> int:
 def first_link(encoding: str, strategy: str, salt: bytes) -> bytes:
     """The start of a text's chain: which tokens, drawn how, and for whom."""
     key = salt if len(salt) <= blake2b.MAX_KEY_SIZE else blake2b(salt).digest()
-    names = f"{ALGORITHM}\0{encoding}\0{strategy}"
+    names = f"{ALGORITHM}\0{encoding}\0{DRAWN_AS.get(strategy, strategy)}"
     return blake2b(names.encode(), key=key, digest_size=_LINK_BYTES).digest()
 
 

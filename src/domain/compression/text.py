@@ -12,7 +12,8 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
    begins with white space or would take it beyond 1024 tokens.
 4. *Chance.* All strings are UTF-8, all words 64 bits, little-endian.
    link[0] = BLAKE2b-256("rtc/1" NUL encoding NUL strategy), keyed with the
-   salt (with its BLAKE2b-512 if it has more than 64 bytes);
+   salt (with its BLAKE2b-512 if it has more than 64 bytes), where "weighted"
+   is called "weighted/2", its second version;
    link[i] = BLAKE2b-256(link[i-1] + text of block i), for i from 1.
    The draws of block i are the words of SHAKE-128(link[i]), one a unit.
 5. *Order.* Units by rising draw, rounded to a double (or as the strategy says).

@@ -12,10 +12,11 @@ from attrs import frozen
 
 from ..compression.cut import cut
 from ..compression.keep_ratio import KeepRatio
-from ..compression.strategies import Strategy, word_starts
+from ..compression.strategies import Strategy
 from ..compression.text import CompressedText
 from ..compression.tokenizer import Tokenizer
 from ..compression.units import Units, encode, smallest_units
+from ..compression.words import word_starts
 from .survival import is_content_word
 
 

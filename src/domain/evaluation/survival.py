@@ -20,21 +20,24 @@ from typing import Final
 import regex
 from attrs import frozen
 
-from ..protection.text_spans import Span
-from .function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS, NEGATION_CHARACTERS, NEGATIONS
-
-_WITHOUT_SPACES = r"\p{Han}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = regex.compile(
-    rf"(?P<dense>[{_WITHOUT_SPACES}]+)|\p{{Hiragana}}+"
-    rf"|(?P<word>(?:[\w--[{_WITHOUT_SPACES}\p{{Hiragana}}]]+)"
-    rf"(?:['’][\w--[{_WITHOUT_SPACES}\p{{Hiragana}}]]+)*)",  # noqa: RUF001 - an apostrophe, too
-    regex.V1,
+from ..compression.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
+from ..compression.words import (
+    IDENTIFIER,
+    NEGATION_IN_DENSE,
+    NEGATION_IN_HIRAGANA,
+    WITHOUT_SPACES,
+    WORD,
+    is_negation,
 )
+from ..protection.text_spans import Span
+
 _NUMBER = regex.compile(r"\p{N}+(?:[.,:/\-\u066b\u066c]\p{N}+)*")
-_NAME = regex.compile(r"(?<=[\p{L}\p{M}\p{N},;] )\p{Lu}[\p{L}\p{M}]+(?: \p{Lu}[\p{L}\p{M}]+)*")
-_CAPITALISED = regex.compile(r"\b\p{Lu}[\p{L}\p{M}]+")
-_IDENTIFIER = regex.compile(r"\b[A-Za-z_]\w*(?:_\w+|\p{Ll}\p{Lu}\w*)|\b_\w+|\b[A-Za-z]\w*(?=\()")
-_NEGATION_CHARACTER = regex.compile(f"[{''.join(sorted(NEGATION_CHARACTERS))}]")
+_SPACED_LETTER = rf"[[\p{{L}}\p{{M}}]--[{WITHOUT_SPACES}\p{{Hiragana}}\p{{Katakana}}]]"
+_CAPITALISED_WORD = rf"\p{{Lu}}{_SPACED_LETTER}+"
+_NAME = regex.compile(
+    rf"(?<=[\p{{L}}\p{{M}}\p{{N}},;] ){_CAPITALISED_WORD}(?: {_CAPITALISED_WORD})*", regex.V1
+)
+_CAPITALISED = regex.compile(rf"(?<![_\p{{N}}]|{_SPACED_LETTER}){_CAPITALISED_WORD}", regex.V1)
 _GRAPHEME = regex.compile(r"\X")
 
 QUARTERS: Final = 4
@@ -124,7 +127,7 @@ def _joins(character: str) -> bool:
     return (character.isalnum() or character == "_") and not _STANDS_ALONE.match(character)
 
 
-_STANDS_ALONE = regex.compile(rf"[{_WITHOUT_SPACES}\p{{Hiragana}}]")
+_STANDS_ALONE = regex.compile(rf"[{WITHOUT_SPACES}\p{{Hiragana}}]")
 
 
 def _numbers(text: str) -> Iterator[Span]:
@@ -137,20 +140,21 @@ def _names(text: str) -> Iterator[Span]:
 
 
 def _negations(text: str) -> Iterator[Span]:
-    for match in _WORD.finditer(text):
+    for match in WORD.finditer(text):
         if match.lastgroup == "word":
-            if match[0].casefold().replace("’", "'") in NEGATIONS:  # noqa: RUF001 - as above
+            if is_negation(match[0]):
                 yield match.span()
-        elif match.lastgroup == "dense":
-            yield from (found.span() for found in _NEGATION_CHARACTER.finditer(text, *match.span()))
+        else:
+            within = NEGATION_IN_DENSE if match.lastgroup == "dense" else NEGATION_IN_HIRAGANA
+            yield from (found.span() for found in within.finditer(text, *match.span()))
 
 
 def _identifiers(text: str) -> Iterator[Span]:
-    return (match.span() for match in _IDENTIFIER.finditer(text))
+    return (match.span() for match in IDENTIFIER.finditer(text))
 
 
 def _content_words(text: str) -> Iterator[Span]:
-    for match in _WORD.finditer(text):
+    for match in WORD.finditer(text):
         if match.lastgroup == "word":
             if is_content_word(match[0]):
                 yield match.span()

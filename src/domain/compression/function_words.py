@@ -1,7 +1,7 @@
-"""Which words of a text are grammar rather than content, in a few languages.
+"""Which words are grammar rather than content, and which negate, in a few languages.
 
-Short lists of the commonest: what is missing counts as content, for every
-way of removal alike. They have nothing to do with how a strategy weighs words.
+Short lists of the commonest: what is missing counts as content. The strategy
+`weighted` weighs words by them, and evaluation counts what survives by them.
 """
 
 # ruff: noqa: RUF001 - letters of all alphabets are its subject
@@ -39,6 +39,9 @@ NEGATIONS: Final = _words(
 """Words that turn a statement into its opposite; in lower case."""
 
 NEGATION_CHARACTERS: Final = frozenset("不没沒无無未非别別勿莫")
+
+NEGATION_ENDINGS: Final = ("ない", "なかっ", "ません")
+"""How Japanese verbs are negated."""
 
 FUNCTION_WORDS: Final = _words(
     # English
@@ -90,8 +93,23 @@ FUNCTION_WORDS: Final = _words(
     "होता होती करने लिए तक साथ आप अपने अपनी या किया गया जा सकते करें इसे उसे कुछ "
     # Korean, where most of grammar hangs on the word itself
     "이 그 저 것 수 및 등 더 또는 그리고 하지만 있는 있습니다 합니다 하는 한 할 를 을 은 는 가 "
+    # Chinese
+    "我们 我們 你们 你們 他们 他們 她们 它们 自己 可以 如果 但是 不过 因为 因為 所以 因此 或者 以及 "
+    "还是 就是 而且 然后 然後 这些 這些 那些 这样 那么 什么 什麼 怎么 已经 通过 对于 关于 时候 時候 "
 ).difference(NEGATIONS)
 """Articles, pronouns, prepositions, conjunctions, auxiliaries; in lower case."""
+
+TELLING_WORDS: Final = _words(
+    # How much, when and whether
+    "more most few all only each both before after above below under over between until if again "
+    "mehr nur vor nach über unter bis wenn ob "
+    "mais más cada contra entre si ante anche più "
+    "более все всё только до после под над между если либо "
+    "μετά πριν αν πιο كل بعد قبل بين حتى إذا هر پس تا اگر כל אם तक या "
+    # Content in another language, most of them in English
+    "bin chi con damit den die dies dos era est hat hay man par para per pour son ton war"
+)
+"""Function words that say a little."""
 
 FUNCTION_CHARACTERS: Final = frozenset(
     "的了是在和也就都而及与與着着或一个個把被这這那其之于於以为為所上中下有会會可对對"
