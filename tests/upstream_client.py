@@ -32,11 +32,14 @@ def on_loop(name: str) -> Run:
     return run
 
 
-def transport(name: str, base_url: str, **limits: Any) -> httpx.AsyncBaseTransport:
+def transport(
+    name: str, base_url: str, ssl_context: ssl.SSLContext | None = None, **limits: Any
+) -> httpx.AsyncBaseTransport:
+    trusted = ssl_context or _public_authorities(name)
     bounds = httpx.Limits(keepalive_expiry=30, **limits)
     if name == "native":
-        return NativeTransport(_public_authorities(name), bounds)
-    return httpx_transport(base_url, _public_authorities(name), bounds)
+        return NativeTransport(trusted, bounds)
+    return httpx_transport(base_url, trusted, bounds)
 
 
 @cache

@@ -76,7 +76,7 @@ class Settings:
     upstream_connect_timeout_s: float = setting(
         5.0,
         readers.SECONDS,
-        meaning="How long connecting may take.",
+        meaning="How long connecting may take, the TLS handshake included; beyond it 504.",
     )
     upstream_read_timeout_s: float = setting(
         600.0,

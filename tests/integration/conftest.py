@@ -6,10 +6,12 @@ settings start their own. `UPSTREAM_TRANSPORT=httpx pytest` runs them all over
 the other transport.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from tests.certificates import Authority
 from tests.raw_client import RawClient, connected
 from tests.running_proxy import RunningProxy, StartProxy, running_proxy
 from tests.scripted_upstream import ScriptedUpstream
@@ -83,3 +85,11 @@ def realtime_proxy(
     settings = {"UPSTREAM_BASE_URL": _the_realtime_upstream.url}
     with running_proxy(tmp_path_factory.mktemp("proxy"), settings) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom the tests trust for TLS."""
+    if shutil.which("openssl") is None:
+        pytest.skip("certificates are made with the openssl command")
+    return Authority.made_in(tmp_path_factory.mktemp("tls"))

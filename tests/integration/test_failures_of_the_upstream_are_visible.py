@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.raw_client import Answer, RawClient, connected, request
-from tests.running_proxy import TRANSPORT, RunningProxy, StartProxy
+from tests.running_proxy import RunningProxy, StartProxy
 from tests.scripted_upstream import (
     CHUNKED,
     EVENT_STREAM,
@@ -87,6 +88,20 @@ class TestNoConnection:
         _assert_our_error(got, 502, "upstream_unreachable")
         assert seconds < 3
 
+    def test_an_upstream_that_is_silent_where_tls_begins_is_a_504(
+        self, start_proxy: StartProxy
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            proxy = start_proxy(
+                UPSTREAM_BASE_URL=f"https://127.0.0.1:{silent.getsockname()[1]}/v1",
+                UPSTREAM_CONNECT_TIMEOUT_S="1",
+            )
+
+            got, seconds = _ask_models(proxy)
+
+        _assert_our_error(got, 504, "upstream_timeout")
+        assert 0.9 < seconds < 4
+
     def test_a_connection_that_is_never_accepted_is_a_504(self, start_proxy: StartProxy) -> None:
         with _full_listener() as port:
             proxy = start_proxy(
@@ -126,11 +141,16 @@ class TestNoConnection:
 @contextmanager
 def _no_descriptor_left(proxy: RunningProxy) -> Generator[None]:
     before = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (proxy.open_descriptors(), before[1]))
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (_lowest_free(proxy.pid), before[1]))
     try:
         yield
     finally:
         resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
+
+
+def _lowest_free(pid: int) -> int:
+    taken = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    return min(set(range(len(taken) + 1)) - taken)
 
 
 def _ask_models(proxy: RunningProxy) -> tuple[Answer, float]:
@@ -308,7 +328,6 @@ class TestNoAnswer:
 
 
 class TestTheNextRequest:
-    @pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore keeps them for the next answer")
     def test_bytes_after_an_answer_never_answer_the_next_request(
         self, client: RawClient, upstream: ScriptedUpstream
     ) -> None:

@@ -2,11 +2,6 @@
 
 import asyncio
 import gzip
-import shutil
-import socket
-import ssl
-import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -49,13 +44,6 @@ def upstream() -> Iterator[ScriptedUpstream]:
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     return on_loop(request.param)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    if shutil.which("openssl") is None:
-        pytest.skip("certificates are made with the openssl command")
-    return Authority.made_in(tmp_path_factory.mktemp("tls"))
 
 
 # The ban is on httpx's client in the product; that the transport works inside one is a promise.
@@ -375,81 +363,8 @@ class TestThePool:
 
         assert run(main()) == b"late"
 
-    def test_what_follows_an_answer_never_answers_the_next_request(
-        self, run: Run, upstream: ScriptedUpstream
-    ) -> None:
-        stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
-        scripts: list[list[Step]] = [
-            [send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + stray)],
-            [send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + stray)],
-            [send(b"HTTP/1.1 204 No Content\r\n\r\n" + stray)],
-            [answer(200, (), b"ok"), pause(0.01), send(stray)],
-            [answer(200, (), b"ok"), pause(0.01), send(b"\r\n")],
-        ]
-        for script in scripts:
-            upstream.plays(receive(), *script, stall())
-
-        async def main() -> list[bytes]:
-            answers: list[bytes] = []
-            async with httpx_client() as client:
-                for _ in scripts:
-                    answers.append((await client.get(upstream.url)).content)
-                    await asyncio.to_thread(upstream.requests[-1].departure.wait)
-            return answers
-
-        assert run(main()) == [b"ok", b"", b"", b"ok", b"ok"]
-        assert len({seen.connection for seen in upstream.requests}) == len(scripts)
-
 
 class TestUploads:
-    @pytest.mark.parametrize("end", [[stall()], [pause(0.05), close()], [pause(0.05), reset()]])
-    def test_an_early_answer_arrives_while_the_upload_stands_still(
-        self, run: Run, upstream: ScriptedUpstream, end: list[Step]
-    ) -> None:
-        upstream.plays(answer(413, (), b"too large"), *end)
-        body = Body(bytes(65536), 16_000)
-
-        async def main() -> tuple[int, bytes]:
-            async with httpx_client() as client:
-                answer = await client.post(upstream.url, content=body)
-                return answer.status_code, answer.content
-
-        assert run(main()) == (413, b"too large")
-        assert body.taken < body.times * len(body.piece)
-
-    def test_with_an_early_answer_the_upload_ends_and_so_does_the_connection(
-        self, run: Run, upstream: ScriptedUpstream
-    ) -> None:
-        upstream.plays(answer(413), receive(keep=False))
-
-        async def main() -> None:
-            async with httpx_client() as client:
-                await client.post(upstream.url, content=Body(bytes(65536), 16_000))
-                await asyncio.to_thread(upstream.requests[0].departure.wait)
-
-        run(main())
-
-        assert not upstream.requests[0].complete
-
-    def test_a_connection_whose_upload_was_left_unfinished_is_not_used_again(
-        self, run: Run, upstream: ScriptedUpstream
-    ) -> None:
-        upstream.plays(answer(413), receive())
-
-        async def first_half() -> AsyncIterator[bytes]:
-            yield b"half"
-            await asyncio.Event().wait()
-
-        async def main() -> None:
-            async with httpx_client() as client:
-                await client.post(upstream.url, content=first_half())
-                await client.get(upstream.url)
-
-        run(main())
-
-        first, second = upstream.requests
-        assert first.connection != second.connection
-
     def test_an_upload_goes_on_beside_its_answer(
         self, run: Run, upstream: ScriptedUpstream
     ) -> None:
@@ -558,23 +473,6 @@ class TestTls:
         assert run(main()) == [200] * 5
         assert len({seen.connection for seen in secured.requests}) == 1
 
-    def test_a_certificate_that_nobody_vouches_for_is_refused(
-        self, run: Run, secured: ScriptedUpstream
-    ) -> None:
-        with pytest.raises(httpx.ConnectError):
-            run(raw_answer(NativeTransport(), httpx.Request("GET", secured.url)))
-
-        assert secured.requests == []
-
-    def test_a_certificate_of_another_name_is_refused(
-        self, run: Run, authority: Authority, secured: ScriptedUpstream
-    ) -> None:
-        url = secured.url.replace("127.0.0.1", "127.0.0.2")
-        transport = NativeTransport(authority.for_clients())
-
-        with pytest.raises(httpx.ConnectError):
-            run(raw_answer(transport, httpx.Request("GET", url)))
-
     def test_the_authority_that_ssl_cert_file_names_is_trusted(
         self,
         run: Run,
@@ -589,30 +487,6 @@ class TestTls:
                 return (await client.get(secured.url)).status_code
 
         assert run(main()) == 200
-
-    def test_an_answer_without_a_length_may_end_with_a_closure_alert(
-        self, run: Run, authority: Authority, secured: ScriptedUpstream
-    ) -> None:
-        secured.plays(head(200), send(b"whole"), close())
-
-        async def main() -> bytes:
-            async with httpx_client(ssl_context=authority.for_clients()) as client:
-                return (await client.get(secured.url)).content
-
-        assert run(main()) == b"whole"
-
-    def test_an_answer_without_a_length_may_not_end_without_one(
-        self, run: Run, authority: Authority
-    ) -> None:
-        """Anyone on the way can send a FIN; RFC 9112 section 9.8."""
-        with _Truncating(authority.for_servers()) as url:
-
-            async def main() -> bytes:
-                async with httpx_client(ssl_context=authority.for_clients()) as client:
-                    return (await client.get(url)).content
-
-            with pytest.raises(httpx.TransportError):
-                run(main())
 
     @pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.01])
     def test_cancelling_a_handshake_leaves_no_descriptor(
@@ -630,29 +504,3 @@ class TestTls:
                 await asyncio.to_thread(wait_until, lambda: open_descriptors() <= before + 2)
 
         run(main())
-
-
-class _Truncating:
-    """A TLS server that sends an unframed answer and ends with a FIN alone."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        return f"https://127.0.0.1:{self._listener.getsockname()[1]}/"
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        plain, _ = self._listener.accept()
-        with self._tls.wrap_socket(plain, server_side=True) as secured:
-            secured.recv(65536)
-            secured.sendall(b"HTTP/1.1 200 OK\r\n\r\ncut here")
-            time.sleep(0.05)
-            secured.shutdown(socket.SHUT_WR)
-            time.sleep(0.05)

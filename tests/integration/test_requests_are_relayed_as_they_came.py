@@ -6,7 +6,7 @@ import json
 import pytest
 from tests.http_fields import end_to_end, lowered
 from tests.raw_client import RawClient, chunked, connected, request
-from tests.running_proxy import TRANSPORT, RunningProxy, StartProxy
+from tests.running_proxy import RunningProxy, StartProxy
 from tests.scripted_upstream import (
     CHUNKED,
     ScriptedUpstream,
@@ -200,7 +200,6 @@ def test_nothing_is_remembered_from_one_request_to_the_next(
     assert end_to_end(upstream.requests[1].headers) == []
 
 
-@pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore writes the whole body, then reads")
 def test_an_early_answer_reaches_a_client_that_is_still_sending(
     client: RawClient, upstream: ScriptedUpstream
 ) -> None:

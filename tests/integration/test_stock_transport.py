@@ -1,11 +1,13 @@
 """What the transport of httpx's own is kept for: a proxy that the environment names."""
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from tests.scripted_upstream import ScriptedUpstream
+from tests.certificates import Authority
+from tests.scripted_upstream import ScriptedUpstream, answer, receive
 from tests.upstream_client import body_of, client_of, on_loop, request, transport
 
 from openai_proxy.domain.errors import UpstreamError
@@ -32,6 +34,32 @@ class OutgoingProxy:
         writer.write(b"HTTP/1.1 %d Done\r\nContent-Length: 0\r\n\r\n" % (502 if is_tunnel else 200))
         writer.close()
         await writer.wait_closed()
+
+
+@asynccontextmanager
+async def tunnelling_proxy() -> AsyncGenerator[str]:
+    """Connects one who asks for a tunnel."""
+    has_ended = asyncio.Event()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        host, _, port = head.split()[1].decode().partition(":")
+        upstream_reader, upstream_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pass_on(reader, upstream_writer), _pass_on(upstream_reader, writer))
+        has_ended.set()
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await has_ended.wait()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while piece := await reader.read(65536):
+            writer.write(piece)
+    writer.close()
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +97,35 @@ def test_tls_asks_for_a_tunnel_to_the_host_and_nothing_more(
     asked = _ask_through_proxy(monkeypatch, variable, "https://api.example/v1")
 
     assert on_loop("uvloop")(asked) == [b"CONNECT api.example:443 HTTP/1.1"]
+
+
+def test_requests_travel_through_the_tunnel_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority
+) -> None:
+    async def main(url: str) -> list[bytes]:
+        async with tunnelling_proxy() as proxy:
+            monkeypatch.setenv("https_proxy", proxy)
+            tunnelled = transport("httpx", url, authority.for_clients())
+            async with client_of(url, tunnelled) as client:
+                return [await body_of(client, request(body=b"{}")) for _ in range(3)]
+
+    with ScriptedUpstream(tls=authority.for_servers()) as upstream:
+        for word in (b"one", b"two", b"three"):
+            upstream.plays(receive(), answer(200, (), word))
+
+        assert on_loop("uvloop")(main(upstream.url)) == [b"one", b"two", b"three"]
+        assert len({seen.connection for seen in upstream.requests}) == 1
+
+
+def test_a_proxy_that_needs_a_package_which_is_not_installed_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if importlib.util.find_spec("socksio") is not None:
+        pytest.skip("the package is installed")
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1080")
+
+    with pytest.raises(ImportError, match="socksio"):
+        transport("httpx", "https://api.example/v1")
 
 
 def test_hosts_that_no_proxy_names_are_asked_directly(

@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 from tests.raw_client import RawClient, request
 from tests.resident_memory import MIB, growth_of_at_most
-from tests.running_proxy import TRANSPORT, RunningProxy
+from tests.running_proxy import RunningProxy
 from tests.scripted_upstream import (
     EVENT_STREAM,
     Exchange,
@@ -129,7 +129,6 @@ ROUNDS = 3
 GROWTH_CEILING = 128 * MIB
 
 
-@pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore's pool costs more with each stream")
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("load", [Load(50, 100, 0.02, 0.05), Load(300, 50, 0.1, 0.15)])
 def test_many_streams_at_once_do_not_hold_one_another_up(

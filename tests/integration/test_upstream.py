@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 import pytest
+from tests.certificates import Authority
 from tests.scripted_upstream import (
     CHUNKED,
     ScriptedUpstream,
@@ -79,9 +81,13 @@ def connect(combination: list[str], upstream: ScriptedUpstream) -> Connect:
     """Opens a client of the scripted upstream, or of another address."""
 
     def connect(
-        base_url: str = upstream.url, *, limits: dict[str, int] | None = None, **timeouts: float
+        base_url: str = upstream.url,
+        *,
+        trusted: ssl.SSLContext | None = None,
+        limits: dict[str, int] | None = None,
+        **timeouts: float,
     ) -> AbstractAsyncContextManager[HttpxUpstream]:
-        bounded = transport(combination[0], base_url, **(limits or {}))
+        bounded = transport(combination[0], base_url, trusted, **(limits or {}))
         return client_of(base_url, bounded, **timeouts)
 
     return connect
@@ -335,6 +341,9 @@ class TestAnUpstreamThatFails:
             b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nX y: 1\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 20x OK\r\nContent-Length: 0\r\n\r\n",
@@ -459,16 +468,6 @@ class TestAnUpstreamThatFails:
         with pytest.raises(UpstreamUnreachable):
             run(main())
 
-    def test_an_upstream_that_speaks_no_tls_is_unreachable(
-        self, run: Run, connect: Connect, upstream: ScriptedUpstream
-    ) -> None:
-        async def main() -> None:
-            async with connect(f"https://{upstream.address}/v1", connect_timeout=1) as client:
-                await body_of(client, request(body=b"{}"))
-
-        with pytest.raises((UpstreamUnreachable, UpstreamTimeout)):
-            run(main())
-
     def test_connecting_for_too_long_is_a_timeout(self, run: Run, connect: Connect) -> None:
         # A TLS handshake that is never answered stands for a host that never answers.
         with socket.create_server(("127.0.0.1", 0)) as deaf:
@@ -512,6 +511,79 @@ class TestAnUpstreamThatFails:
         assert message.endswith(".")
         for revealing in ("127.0.0.1", "http", "errno", "llhttp", "h11", "traceback"):
             assert revealing not in message
+
+
+class TestAnEarlyAnswer:
+    """One that comes before all of the request has been sent."""
+
+    @pytest.mark.parametrize("end", [[stall()], [pause(0.05), close()], [pause(0.05), reset()]])
+    @pytest.mark.parametrize("length", [1024 * MIB, None])
+    def test_it_arrives_while_the_upload_stands_still(
+        self,
+        run: Run,
+        connect: Connect,
+        upstream: ScriptedUpstream,
+        end: list[Step],
+        length: int | None,
+    ) -> None:
+        upstream.plays(answer(413, (), b"too large"), *end)
+
+        async def main() -> tuple[int, bytes]:
+            endless = request(body=_endless(bytes(65536)), content_length=length)
+            async with connect() as client, client.send(endless) as answer:
+                return answer.status, b"".join([piece async for piece in answer.body])
+
+        assert run(main()) == (413, b"too large")
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            [answer(413, (), b"enough")],
+            [head(100), head(102), answer(200, (), b"enough")],
+            [head(400, CHUNKED), chunk(b"eno"), pause(0.05), chunk(b"ugh"), end_of_chunks()],
+        ],
+        ids=["error", "whole", "error in pieces"],
+    )
+    def test_it_arrives_while_the_client_sends_nothing(
+        self, run: Run, connect: Connect, upstream: ScriptedUpstream, script: list[Step]
+    ) -> None:
+        upstream.plays(pause(0.05), *script, stall())
+
+        async def main() -> bytes:
+            async with connect() as client:
+                return await body_of(client, request(body=_half_a_body()))
+
+        assert run(main()) == b"enough"
+
+    def test_it_breaks_the_request_and_the_connection_off(
+        self, run: Run, connect: Connect, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.plays(answer(413), receive())
+
+        async def main() -> None:
+            async with connect() as client:
+                await body_of(client, request(body=_half_a_body()))
+                await body_of(client, request("GET"))
+
+        run(main())
+
+        first, second = upstream.requests
+        first.wait_until_read()
+        assert not first.complete
+        assert first.connection != second.connection
+
+    def test_one_that_goes_on_does_not_break_the_request_off(
+        self, run: Run, connect: Connect, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.plays(head(200, CHUNKED), chunk(b"a"), receive(), chunk(b"b"), end_of_chunks())
+
+        async def main() -> bytes:
+            body = pieces(*[b"x"] * 5, rest_seconds=0.02)
+            async with connect() as client:
+                return await body_of(client, request(body=body))
+
+        assert run(main()) == b"ab"
+        assert upstream.requests[0].complete
 
 
 class TestABodyThatFails:
@@ -582,6 +654,31 @@ class TestConnections:
 
         assert len(upstream.requests) == 60
 
+    def test_what_follows_an_answer_never_answers_the_next_request(
+        self, run: Run, connect: Connect, upstream: ScriptedUpstream
+    ) -> None:
+        stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+        scripts: list[list[Step]] = [
+            [send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + stray)],
+            [send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + stray)],
+            [send(b"HTTP/1.1 204 No Content\r\n\r\n" + stray)],
+            [answer(200, (), b"ok"), pause(0.01), send(stray)],
+            [answer(200, (), b"ok"), pause(0.01), send(b"\r\n")],
+        ]
+        for script in scripts:
+            upstream.plays(receive(), *script, stall())
+
+        async def main() -> list[bytes]:
+            answers: list[bytes] = []
+            async with connect() as client:
+                for _ in scripts:
+                    answers.append(await body_of(client, request("GET")))
+                    await asyncio.sleep(0.05)
+            return answers
+
+        assert run(main()) == [b"ok", b"", b"", b"ok", b"ok"]
+        assert len({seen.connection for seen in upstream.requests}) == len(scripts)
+
     @pytest.mark.parametrize(
         "so_far", [[stall()], [head(200, CHUNKED), chunk(b"x"), stall()]], ids=["head", "body"]
     )
@@ -618,6 +715,88 @@ class TestConnections:
                 return departure.at - left_at
 
         assert run(main()) < 1
+
+
+class TestTls:
+    @pytest.fixture
+    def secured(self, authority: Authority) -> Iterator[ScriptedUpstream]:
+        with ScriptedUpstream(tls=authority.for_servers()) as upstream:
+            yield upstream
+
+    def test_a_certificate_that_nobody_vouches_for_makes_it_unreachable(
+        self, run: Run, connect: Connect, secured: ScriptedUpstream
+    ) -> None:
+        with pytest.raises(UpstreamUnreachable):
+            run(_ask(connect(secured.url)))
+
+        assert secured.requests == []
+
+    def test_a_certificate_of_another_name_makes_it_unreachable(
+        self, run: Run, connect: Connect, authority: Authority, secured: ScriptedUpstream
+    ) -> None:
+        url = secured.url.replace("127.0.0.1", "127.0.0.2")
+
+        with pytest.raises(UpstreamUnreachable):
+            run(_ask(connect(url, trusted=authority.for_clients())))
+
+    def test_whoever_answers_in_plain_text_is_unreachable(self, run: Run, connect: Connect) -> None:
+        async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async def main() -> None:
+            server = await asyncio.start_server(answer_plainly, "127.0.0.1", 0)
+            async with server:
+                port = server.sockets[0].getsockname()[1]
+                await _ask(connect(f"https://127.0.0.1:{port}/v1"))
+
+        with pytest.raises(UpstreamUnreachable):
+            run(main())
+
+    def test_an_answer_without_a_length_may_end_with_a_closure_alert(
+        self, run: Run, connect: Connect, authority: Authority, secured: ScriptedUpstream
+    ) -> None:
+        secured.plays(head(200), send(b"whole"), close())
+
+        assert run(_ask(connect(secured.url, trusted=authority.for_clients()))) == b"whole"
+
+    def test_an_answer_without_a_length_may_not_end_without_one(
+        self, run: Run, connect: Connect, authority: Authority
+    ) -> None:
+        """Anyone on the way can send a FIN; RFC 9112 section 9.8."""
+        with _Truncating(authority.for_servers()) as url, pytest.raises(UpstreamError):
+            run(_ask(connect(url, trusted=authority.for_clients())))
+
+
+async def _ask(client: AbstractAsyncContextManager[HttpxUpstream]) -> bytes:
+    async with client as upstream:
+        return await body_of(upstream, request("GET"))
+
+
+class _Truncating:
+    """A TLS server that sends an unframed answer and ends with a FIN alone."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"https://127.0.0.1:{self._listener.getsockname()[1]}/"
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        plain, _ = self._listener.accept()
+        with self._tls.wrap_socket(plain, server_side=True) as secured:
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.1 200 OK\r\n\r\ncut here")
+            time.sleep(0.05)
+            secured.shutdown(socket.SHUT_WR)
+            time.sleep(0.05)
 
 
 class TestCancellation:
@@ -697,6 +876,16 @@ class TestCancellation:
                 return is_over
 
         assert run(main())
+
+
+async def _endless(piece: bytes) -> AsyncIterator[bytes]:
+    while True:
+        yield piece
+
+
+async def _half_a_body() -> AsyncIterator[bytes]:
+    yield b"half"
+    await asyncio.Event().wait()
 
 
 def _start(client: HttpxUpstream) -> asyncio.Task[bytes]:

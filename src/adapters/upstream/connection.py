@@ -3,12 +3,12 @@
 import asyncio
 import math
 import select
-import ssl
 from typing import NamedTuple, cast
 
 import httpx
 
 from .answer import Answer
+from .tls import ended_in_order
 
 HIGH_WATER = 64 * 1024
 """Unread bytes of an answer beyond which no more are read from the socket."""
@@ -155,7 +155,9 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         if not self._answer.is_complete:
             try:
-                self._answer.end(in_order=self._ended_in_order())
+                self._answer.end(
+                    in_order=ended_in_order(self._transport.get_extra_info("ssl_object"))
+                )
             except httpx.RemoteProtocolError as error:
                 self.fail(error)
                 return
@@ -217,22 +219,6 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(httpx.ReadTimeout("nothing arrived in time"))
         else:
             self._set_timer()
-
-    def _ended_in_order(self) -> bool:
-        """Whether the peer itself ended the stream; over TLS a bare FIN may be anyone's.
-
-        RFC 9112 section 9.8: such an end counts only with a closure alert, after
-        which reading gives an end of file rather than a wish for more bytes.
-        """
-        ssl_object: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
-        if ssl_object is None:
-            return True
-        try:
-            return not ssl_object.read(1)
-        except ssl.SSLZeroReturnError:
-            return True
-        except ssl.SSLError:
-            return False
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

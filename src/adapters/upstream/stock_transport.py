@@ -1,13 +1,13 @@
-"""httpx's own transport made safe, for those who need an outgoing HTTP proxy or HTTP/2.
+"""The transport of httpx's own made safe, for those who need an outgoing HTTP proxy or HTTP/2.
 
-A task that is cancelled while it waits for a connection, makes one or gives one
-back leaves httpcore 1.0.9's pool with a slot that is never freed. So an exchange
-has a task of its own here, which is cancelled once at most, and only in the
-steps that httpcore cleans up after.
+Its engine httpcore is spoken to directly. A task that is cancelled while it
+waits for a connection, makes one or gives one back leaves httpcore 1.0.9's pool
+with a slot that is never freed. So an exchange has a task of its own here, which
+is cancelled only in the steps that httpcore cleans up after.
 
-What it cannot do as the native one does: an early answer is seen once the
-request's body has been sent or refused, and bytes that follow an answer within
-the same read are taken for the next one.
+httpcore reads once all of the request has been sent. An answer that comes
+earlier and that the rest cannot change breaks the upload off; any other waits
+for its end.
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import h11
+import httpcore
 import httpx
 
 from .native_transport import DEFAULT_LIMITS
-from .raw_messages import RawRequest
 from .tls import upstream_ssl_context
+from .watched_network import Watch, WatchedNetwork
 
 _INTERRUPTIBLE_STEPS = frozenset(
     {
@@ -44,24 +45,27 @@ def httpx_transport(
     It speaks HTTP/2 to an upstream that does, if the package h2 is installed.
     """
     return StockTransport(
-        httpx.AsyncHTTPTransport(
-            verify=ssl_context or upstream_ssl_context(),
-            limits=limits,
+        httpcore.AsyncConnectionPool(
+            ssl_context=ssl_context or upstream_ssl_context(),
             proxy=_outgoing_proxy(httpx.URL(base_url)),
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
             http2=importlib.util.find_spec("h2") is not None,
+            network_backend=WatchedNetwork(),
         )
     )
 
 
 class StockTransport(httpx.AsyncBaseTransport):
-    """httpx's transport, whose callers may be cancelled at any point."""
+    """httpcore's connections, whose users may be cancelled at any point."""
 
-    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
-        self._transport = transport
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return as soon as the head of the answer is there."""
-        exchange = _Exchange(self._transport, request)
+        exchange = _Exchange(self._pool, request)
         try:
             return await exchange.response()
         except BaseException:
@@ -70,17 +74,20 @@ class StockTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._pool.aclose()
 
 
 class _Exchange(httpx.AsyncByteStream):
     """One exchange in a task of its own, and the body of its answer."""
 
-    def __init__(self, transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> None:
-        self._transport = transport
-        self._arrivals: asyncio.Queue[httpx.Response | bytes | BaseException | None]
+    _watch: Watch
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool, request: httpx.Request) -> None:
+        self._pool = pool
+        self._arrivals: asyncio.Queue[httpcore.Response | bytes | BaseException | None]
         self._arrivals = asyncio.Queue()
         """The head, the pieces of the body, and the end: None or what went wrong."""
+        self._is_answered_early = False
         self._is_interruptible = False
         self._is_abandoned = False
         self._is_at_end = False
@@ -88,9 +95,9 @@ class _Exchange(httpx.AsyncByteStream):
 
     async def response(self) -> httpx.Response:
         """The answer, its body yet to come."""
-        response = cast("httpx.Response", await self._next_arrival())
+        response = await self._next_arrival()
         return httpx.Response(
-            status_code=response.status_code,
+            status_code=response.status,
             headers=response.headers,
             stream=self,
             extensions=response.extensions,
@@ -103,7 +110,8 @@ class _Exchange(httpx.AsyncByteStream):
         """The next piece of the answer's body."""
         if self._is_at_end:
             raise StopAsyncIteration
-        return cast("bytes", await self._next_arrival())
+        piece: bytes = await self._next_arrival()
+        return piece
 
     async def aclose(self) -> None:
         """End the exchange; unless it was complete, that closes the connection.
@@ -117,74 +125,104 @@ class _Exchange(httpx.AsyncByteStream):
             self._task.cancel()
             await asyncio.wait((self._task,))
 
-    async def _next_arrival(self) -> httpx.Response | bytes:
+    async def _next_arrival(self) -> Any:
         arrival = await self._arrivals.get()
         self._arrivals.task_done()
-        if isinstance(arrival, httpx.Response | bytes):
+        if isinstance(arrival, httpcore.Response | bytes):
             return arrival
         self._is_at_end = True
         raise arrival or StopAsyncIteration
 
-    async def _run(self, request: httpx.Request) -> None:
+    async def _run(self, request: httpcore.Request) -> None:
         try:
-            await self._relay(await self._transport.handle_async_request(request))
+            await self._relay(await self._pool.handle_async_request(request))
         except asyncio.CancelledError as error:
             self._arrivals.put_nowait(error)
             raise
-        except h11.LocalProtocolError as error:  # httpcore lets it out while a body is sent
-            self._arrivals.put_nowait(httpx.LocalProtocolError(str(error)))
         except Exception as error:  # noqa: BLE001 (it is raised where the answer is awaited)
-            self._arrivals.put_nowait(error)
+            self._arrivals.put_nowait(_of_httpx(error))
         else:
             self._arrivals.put_nowait(None)
 
-    async def _relay(self, response: httpx.Response) -> None:
-        stream = cast("httpx.AsyncByteStream", response.stream)
+    async def _relay(self, response: httpcore.Response) -> None:
         try:
             self._arrivals.put_nowait(response)
-            async for piece in stream:
-                self._arrivals.put_nowait(piece)
+            async for piece in response.aiter_stream():
+                # The piece before has been taken, this one is at hand: whoever
+                # takes the last one need not wait to hear that it was the last.
                 await self._arrivals.join()
+                self._arrivals.put_nowait(piece)
         finally:
             self._is_interruptible = False
-            await stream.aclose()
+            await response.aclose()
 
-    async def _follow(self, event: str, _: object) -> None:
+    async def _follow(self, event: str, info: dict[str, Any]) -> None:
         """Learn from httpcore's `trace` extension which step the exchange is at."""
         _, step, phase = event.split(".")
         if step in _INTERRUPTIBLE_STEPS:
             self._is_interruptible = phase == "started"
             if self._is_interruptible and self._is_abandoned:
                 raise asyncio.CancelledError
+        match event:
+            case "http11.send_request_headers.started":
+                self._watch = Watch.begin(info["request"].method.decode("ascii"))
+            case "http11.send_request_body.started":
+                self._watch.look_out(self._on_early_answer)
+            case "http11.send_request_body.complete" | "http11.send_request_body.failed":
+                self._watch.stop_looking_out()
+                self._pass_over_the_rest_of_the_request()
+            case "http11.receive_response_body.complete":
+                self._watch.check_end()
+            case _:
+                pass
 
-    def _prepared(self, request: httpx.Request) -> httpx.Request:
+    def _pass_over_the_rest_of_the_request(self) -> None:
+        if self._is_answered_early and not self._is_abandoned:
+            self._task.uncancel()
+            # httpcore goes on after this error, and reads what has come.
+            raise httpcore.WriteError("the answer came first")
+
+    def _on_early_answer(self) -> None:
+        self._is_answered_early = True
+        self._task.cancel()
+
+    def _prepared(self, request: httpx.Request) -> httpcore.Request:
         extensions: dict[str, Any] = {**request.extensions, "trace": self._follow}
         # Where a proxy is asked for a tunnel, httpcore would take the extension
         # for the tunnel's target; as part of the URL it is right everywhere.
         target: bytes = extensions.pop("target", request.url.raw_path)
-        return RawRequest(
-            method=request.method,
-            url=_UrlWithTarget(request.url, target),
-            headers=request.headers,
-            stream=cast("httpx.AsyncByteStream", request.stream),
+        return httpcore.Request(
+            request.method,
+            _of_httpcore(request.url, target),
+            headers=request.headers.raw,
+            content=cast("httpx.AsyncByteStream", request.stream),
             extensions=extensions,
         )
 
 
-class _UrlWithTarget(httpx.URL):
-    """A URL whose path and query are sent as the bytes that were given."""
-
-    def __init__(self, url: httpx.URL, target: bytes) -> None:
-        super().__init__(url)
-        self._target = target
-
-    @property
-    def raw_path(self) -> bytes:
-        return self._target
+def _of_httpcore(url: httpx.URL, target: bytes) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target)
 
 
-def _outgoing_proxy(url: httpx.URL) -> str | None:
+def _of_httpx(error: Exception) -> Exception:
+    """The error of httpx that has the same name, if it is one of the engine's."""
+    name = type(error).__name__
+    # h11's own gets out of httpcore while a body is sent.
+    if isinstance(error, h11.LocalProtocolError) or getattr(httpcore, name, None) is type(error):
+        named_alike: Exception = getattr(httpx, name)(str(error))
+        named_alike.__cause__ = error.__context__  # httpcore's pool takes `__cause__` away
+        return named_alike
+    return error
+
+
+def _outgoing_proxy(url: httpx.URL) -> httpcore.Proxy | None:
     if urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+    address = proxies.get(url.scheme) or proxies.get("all")
+    if address is None:
+        return None
+    proxy = httpx.Proxy(address)
+    if proxy.url.scheme.startswith("socks"):
+        importlib.import_module("socksio")  # else it would be missed at the first request
+    return httpcore.Proxy(_of_httpcore(proxy.url, b"/"), auth=proxy.raw_auth)

@@ -5,13 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzzing import cut, for_a_while, mutated, short, whole_body
 from tests.raw_client import connected
-from tests.running_proxy import TRANSPORT, RunningProxy
+from tests.running_proxy import RunningProxy
 from tests.scripted_upstream import ScriptedUpstream, close, pause, receive, send
 
-pytestmark = [
-    pytest.mark.fuzz,
-    pytest.mark.skipif(TRANSPORT == "httpx", reason="httpcore is h11, the second opinion itself"),
-]
+pytestmark = pytest.mark.fuzz
 
 SEEDS = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
