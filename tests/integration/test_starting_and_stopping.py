@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 from tests.raw_client import RawClient, connected, request
@@ -171,14 +172,17 @@ def test_health_is_quick_while_the_upstream_is_silent(
     proxy: RunningProxy, upstream: ScriptedUpstream
 ) -> None:
     upstream.plays(receive(), stall())
+    seconds: list[float] = []
     with connected(proxy.address) as waiting, connected(proxy.address) as client:
         waiting.send(request(b"GET", b"/v1/models"))
         upstream.next_request()
-        client.ask(b"GET", b"/health")
+        for _ in range(20):
+            asked_at = time.monotonic()
+            assert client.ask(b"GET", b"/health").status == 200
+            seconds.append(time.monotonic() - asked_at)
 
-        asked_at = time.monotonic()
-        assert client.ask(b"GET", b"/health").status == 200
-        assert time.monotonic() - asked_at < 0.05
+    print(f"typically {1000 * median(seconds):.1f} ms")  # noqa: T201 (pytest -rP shows it)
+    assert median(seconds) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,20 @@ class TestTheLocks:
         assert {name: tested[name] for name in shipped} == shipped
 
 
+class TestTheDependencies:
+    def test_ci_audits_what_is_shipped_and_lists_it(self) -> None:
+        on_the_lock = [script for script in scripts() if "requirements.lock" in script]
+
+        assert [script for script in on_the_lock if script.startswith("pip-audit --strict ")]
+        assert [script for script in on_the_lock if script.startswith("cyclonedx-py ")]
+
+    def test_releases_younger_than_a_week_are_left_out(self) -> None:
+        dependabot = msgspec.yaml.decode((ROOT / ".github" / "dependabot.yml").read_bytes())
+
+        assert {update["cooldown"]["default-days"] for update in dependabot["updates"]} == {7}
+        assert "--exclude-newer '7 days'" in (ROOT / ".ci" / "lock").read_text()
+
+
 class TestTheImage:
     def test_its_base_is_pinned_by_digest(self) -> None:
         base = stages((ROOT / "Dockerfile").read_text())[0].base

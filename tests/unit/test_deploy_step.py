@@ -1,6 +1,7 @@
 """What the deployment asks of Google Cloud, with a `gcloud` that only writes down its arguments."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import msgspec.yaml
 import pytest
 from attrs import frozen
+
+from openai_proxy.app.settings import Settings
 
 WORKFLOW = Path(__file__).resolve().parents[2] / ".github" / "workflows" / "deploy.yml"
 
@@ -110,6 +113,19 @@ def test_streams_may_last_as_long_as_cloud_run_allows(project: Project) -> None:
     calls = project.deploy()
 
     assert "--timeout 3600 " in the_deployment(calls)
+
+
+def test_an_instance_takes_no_more_requests_than_the_proxy_does(project: Project) -> None:
+    (concurrency,) = re.findall(r"--concurrency (\d+) ", the_deployment(project.deploy()))
+
+    assert int(concurrency) <= Settings().max_concurrency
+
+
+def test_an_instance_has_memory_and_a_quick_start(project: Project) -> None:
+    deployment = the_deployment(project.deploy())
+
+    assert "--memory 1Gi " in deployment
+    assert "--cpu-boost " in deployment
 
 
 def test_the_services_address_is_passed_on(project: Project) -> None:
