@@ -66,7 +66,7 @@ function showTokens({ tokens_before: before, tokens_after: after, tokens_saved: 
   show("tokens-after", whole(after));
   show("share-sent", before ? `${percent(after / before)} of them` : "\u00a0");
   show("tokens-saved", whole(saved));
-  show("shadow", shadow ? `${whole(shadow)} more in shadow` : "by the proxy’s own count");
+  show("shadow", shadow ? `${whole(shadow)} more in shadow` : "as counted here");
 }
 
 function showMoney(told) {
