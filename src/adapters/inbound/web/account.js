@@ -73,9 +73,13 @@ function notes(told, reading) {
   const why = (!reading.endpoint && told.texts[0]?.skipped) || told.reason;
   return [
     why && reason(why),
-    told.encoding_assumed && `The encoding of “${told.model}” is not known; ${told.encoding} is assumed.`,
+    told.encoding_assumed && assumption(told),
     unmet && `${whole(unmet)} tokens more than wanted stay, because they are protected.`,
   ].filter(Boolean);
+}
+
+function assumption({ model, encoding }) {
+  return model ? `The encoding of “${model}” is not known; ${encoding} is assumed.` : `No model is named; ${encoding} is assumed.`;
 }
 
 /** A text with what goes struck out. */

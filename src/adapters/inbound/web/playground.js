@@ -70,8 +70,8 @@ function keepInStep(changed) {
   if (changed === fields.slider) fields["keep-ratio"].value = fields.slider.value;
   if (changed === fields["keep-ratio"]) fields.slider.value = fields["keep-ratio"].value;
   const keepRatio = Number(fields["keep-ratio"].value);
-  const isOne = keepRatio > 0 && keepRatio <= 1;
-  show("as-compression-ratio", isOne ? `COMPRESSION_RATIO ${Number((1 / keepRatio).toFixed(2))}` : "\u00a0");
+  const isRatio = keepRatio > 0 && keepRatio <= 1;
+  show("as-compression-ratio", isRatio ? `COMPRESSION_RATIO ${Number((1 / keepRatio).toFixed(2))}` : "\u00a0");
   document.getElementById("treatment").disabled = fields["as-set"].checked;
 }
 
