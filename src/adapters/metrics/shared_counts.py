@@ -48,13 +48,19 @@ class SharedSlots:
         return self._latest(slot)[1]
 
     def _latest(self, slot: int) -> tuple[int, bytes]:
-        return max(self._copy(self._start(slot, which)) for which in (0, 1))
+        copies: list[tuple[int, bytes]] = []
+        # A writer that goes on from one copy to the other may spoil both for a reader.
+        while not copies:
+            copies = [*self._whole(slot, 0), *self._whole(slot, 1)]
+        return max(copies)
 
-    def _copy(self, start: int) -> tuple[int, bytes]:
+    def _whole(self, slot: int, which: int) -> Iterator[tuple[int, bytes]]:
+        start = self._start(slot, which)
         number, length, checksum = _HEADER.unpack_from(self._memory, start)
         start += _HEADER.size
         content = self._memory[start : start + length]
-        return (number, content) if zlib.crc32(content, number) == checksum else (0, b"")
+        if zlib.crc32(content, number) == checksum:
+            yield number, content
 
     def _start(self, slot: int, number: int) -> int:
         return (2 * slot + number % 2) * _COPY_BYTES
