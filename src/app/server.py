@@ -66,8 +66,12 @@ def run_server(
 ) -> None:
     """Serve in this process: on `listener` if it is given, calling `on_tick` every second."""
     settings = container.settings()
-    options = {**server_options(settings), "callback_notify": on_tick, "timeout_notify": 0}
-    config = uvicorn.Config(create_app(container), **options)
+    config = uvicorn.Config(
+        create_app(container),
+        callback_notify=on_tick,
+        timeout_notify=0,
+        **server_options(settings),
+    )
     server = DrainingServer(config, container.traffic(), settings.shutdown_grace_s)
     # What stands at the start stays; looking it over would hold the loop for some 20 ms each time.
     gc.freeze()
