@@ -11,6 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import yaml
+from attrs import frozen
 
 FEWEST_BYTES: Final = 200
 """Shorter prose is headings and notes."""
@@ -18,6 +19,7 @@ LINES_OF_A_TRANSCRIPT: Final = 40
 
 _TASKS_WITH_QUESTIONS: Final = ("/gsm8k/", "/bbh/cot_fewshot/", "/mmlu/flan_cot_fewshot/")
 _MODULES: Final = ("bisect.py", "configparser.py", "heapq.py", "json/decoder.py", "textwrap.py")
+_OTHER_MODULES: Final = ("csv.py", "fractions.py", "gettext.py", "http/cookies.py", "shlex.py")
 _ENGLISH: Final = "C"
 _MALLARD: Final = "{http://projectmallard.org/1.0/}"
 
@@ -101,29 +103,58 @@ def _worked_examples(task: Mapping[str, Any]) -> Iterator[str]:
                 yield sample[key]
 
 
-def code(_: Path) -> Iterator[str]:
+def code(_: Path, modules: Sequence[str] = _MODULES) -> Iterator[str]:
     """Modules of Python's standard library."""
     library = Path(sysconfig.get_path("stdlib"))
-    for name in _MODULES:
+    for name in modules:
         yield (library / name).read_text(encoding="utf-8")
 
 
-CORPORA: Final[Mapping[str, Callable[[Path], Iterable[str]]]] = {
-    "prose, English": partial(prose, _ENGLISH),
-    "prose, German": partial(prose, "de"),
-    "prose, Russian": partial(prose, "ru"),
-    "prose, Greek": partial(prose, "el"),
-    "prose, Hindi": partial(prose, "hi"),
-    "prose, Persian": partial(prose, "fa"),
-    "prose, Chinese": partial(prose, "zh_CN"),
-    "prose, Japanese": partial(prose, "ja"),
-    "questions with numbers, English": questions,
-    "dialogue, English": partial(dialogue, "english"),
-    "dialogue, Ukrainian": partial(dialogue, "ukrainian"),
-    "dialogue, Chinese": partial(dialogue, "chinese"),
-    "dialogue, Japanese": partial(dialogue, "japanese"),
-    "dialogue, Korean": partial(dialogue, "korean"),
-    "dialogue, Persian": partial(dialogue, "persian"),
-    "code, Python": code,
+def sayings(package: str, folder: str, directory: Path) -> Iterator[str]:
+    """What the program `fortune` says, where it is longer than a line or two."""
+    cookies = debian_package(package, directory) / "usr/share/games/fortunes" / folder
+    for file in sorted(cookies.iterdir()):
+        if file.is_file() and not file.suffix:
+            for saying in file.read_text(encoding="utf-8").split("\n%\n"):
+                text = " ".join(saying.split())
+                if len(text.encode()) >= FEWEST_BYTES:
+                    yield text
+
+
+@frozen
+class Corpus:
+    """Texts in one language."""
+
+    language: str
+    """By its code in ISO 639-1."""
+    read: Callable[[Path], Iterable[str]]
+    is_held_out: bool = True
+    """Whether nobody looked at it to choose the weights of `weighted`."""
+
+
+CORPORA: Final[Mapping[str, Corpus]] = {
+    "prose, English": Corpus("en", partial(prose, _ENGLISH), is_held_out=False),
+    "prose, Russian": Corpus("ru", partial(prose, "ru"), is_held_out=False),
+    "prose, Chinese": Corpus("zh", partial(prose, "zh_CN"), is_held_out=False),
+    "questions with numbers, English": Corpus("en", questions, is_held_out=False),
+    "dialogue, Ukrainian": Corpus("uk", partial(dialogue, "ukrainian"), is_held_out=False),
+    "dialogue, Japanese": Corpus("ja", partial(dialogue, "japanese"), is_held_out=False),
+    "dialogue, Korean": Corpus("ko", partial(dialogue, "korean"), is_held_out=False),
+    "code, Python": Corpus("en", code, is_held_out=False),
+    "prose, German": Corpus("de", partial(prose, "de")),
+    "prose, French": Corpus("fr", partial(prose, "fr")),
+    "prose, Spanish": Corpus("es", partial(prose, "es")),
+    "prose, Polish": Corpus("pl", partial(prose, "pl")),
+    "prose, Turkish": Corpus("tr", partial(prose, "tr")),
+    "prose, Greek": Corpus("el", partial(prose, "el")),
+    "prose, Hindi": Corpus("hi", partial(prose, "hi")),
+    "prose, Persian": Corpus("fa", partial(prose, "fa")),
+    "prose, Japanese": Corpus("ja", partial(prose, "ja")),
+    "dialogue, English": Corpus("en", partial(dialogue, "english")),
+    "dialogue, Chinese": Corpus("zh", partial(dialogue, "chinese")),
+    "dialogue, Persian": Corpus("fa", partial(dialogue, "persian")),
+    "sayings, English": Corpus("en", partial(sayings, "fortunes", "")),
+    "sayings, Russian": Corpus("ru", partial(sayings, "fortunes-ru", "ru")),
+    "code, more Python": Corpus("en", partial(code, modules=_OTHER_MODULES)),
 }
 """What is tried, by name."""

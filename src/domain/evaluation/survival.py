@@ -12,7 +12,7 @@ content_words  words that are not grammar; in scripts without spaces each pair o
                characters, as search engines have it, hiragana left out
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
@@ -39,6 +39,8 @@ _NAME = regex.compile(
 )
 _CAPITALISED = regex.compile(rf"(?<![_\p{{N}}]|{_SPACED_LETTER}){_CAPITALISED_WORD}", regex.V1)
 _GRAPHEME = regex.compile(r"\X")
+
+_GRAMMAR: Final = FUNCTION_WORDS | FUNCTION_CHARACTERS
 
 QUARTERS: Final = 4
 FEWEST_WORDS_IN_QUARTERS: Final = 2 * QUARTERS
@@ -99,6 +101,11 @@ class Facts:
         return True
 
 
+def kept_characters(pieces: Iterable[tuple[str, bool]]) -> bytes:
+    """A byte for each character of the pieces, 1 if its piece stays."""
+    return b"".join((b"\1" if stays else b"\0") * len(text) for text, stays in pieces)
+
+
 @frozen
 class Survivors:
     """For each fact of each kind, in the order of the text, whether it survives."""
@@ -153,29 +160,30 @@ def _identifiers(text: str) -> Iterator[Span]:
     return (match.span() for match in IDENTIFIER.finditer(text))
 
 
-def _content_words(text: str) -> Iterator[Span]:
+def content_words(text: str, grammar: Container[str] = _GRAMMAR) -> Iterator[Span]:
+    """Where the words are that say something by themselves: all but those of `grammar`."""
     for match in WORD.finditer(text):
         if match.lastgroup == "word":
-            if is_content_word(match[0]):
+            if is_content_word(match[0], grammar):
                 yield match.span()
         elif match.lastgroup == "dense":
-            yield from _pairs(text, match.start(), match.end())
+            yield from _pairs(text, match.span(), grammar)
 
 
-def is_content_word(word: str) -> bool:
+def is_content_word(word: str, grammar: Container[str] = _GRAMMAR) -> bool:
     """Whether a word written with spaces around it says something by itself.
 
     >>> is_content_word("harbour"), is_content_word("The"), is_content_word("1988")
     (True, False, False)
     """
     is_word = len(word) > 1 and not word[0].isdigit()
-    return is_word and word.casefold() not in FUNCTION_WORDS
+    return is_word and word.casefold() not in grammar
 
 
-def _pairs(text: str, start: int, end: int) -> Iterator[Span]:
-    graphemes = [match.span() for match in _GRAPHEME.finditer(text, start, end)]
+def _pairs(text: str, span: Span, grammar: Container[str]) -> Iterator[Span]:
+    graphemes = [match.span() for match in _GRAPHEME.finditer(text, *span)]
     for (first, middle), (_, last) in pairwise(graphemes):
-        if text[first] not in FUNCTION_CHARACTERS and text[middle] not in FUNCTION_CHARACTERS:
+        if text[first] not in grammar and text[middle] not in grammar:
             yield first, last
 
 
@@ -185,7 +193,7 @@ KINDS: Final[Mapping[str, Callable[[str], Iterable[Span]]]] = MappingProxyType(
         "names": _names,
         "negations": _negations,
         "identifiers": _identifiers,
-        "content_words": _content_words,
+        "content_words": content_words,
     }
 )
 """What is looked for, and how."""

@@ -12,7 +12,7 @@ from ..compression.tokenizer import Tokenizer
 from ..compression.units import encode
 from .conversations import Conversation, Replay, replay
 from .removal_methods import Plan, Trial
-from .survival import KINDS, Facts, Survival
+from .survival import KINDS, Facts, Survival, kept_characters
 
 _MILLION: Final = 1_000_000
 _NOTHING: Final[Mapping[str, Survival]] = dict.fromkeys(KINDS, Survival())
@@ -71,8 +71,7 @@ def tally_of(facts: Facts, compressed: CompressedText) -> Tally:
     before = "".join(text for text, _ in pieces)
     if before != facts.text:  # The marks of `tags` are gone.
         facts = Facts.of(before)
-    kept = b"".join((b"\1" if stays else b"\0") * len(text) for text, stays in pieces)
-    survivors = facts.survivors(kept)
+    survivors = facts.survivors(kept_characters(pieces))
     worst = survivors.worst_quarter
     return Tally(
         texts=1,
