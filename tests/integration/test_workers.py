@@ -18,7 +18,7 @@ from threading import Event
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.raw_client import Answer, RawClient, connected, request
-from tests.running_proxy import RunningProxy, StartProxy, run_command, wait_for
+from tests.running_proxy import RunningProxy, StartProxy, run_command, running_proxy, wait_for
 from tests.scripted_upstream import (
     EVENT_STREAM,
     ScriptedUpstream,
@@ -39,13 +39,25 @@ MANY = 24
 
 
 @pytest.fixture
-def proxy(start_proxy: StartProxy) -> RunningProxy:
-    return started(start_proxy(WORKERS="2"))
+def start_two(
+    upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[StartProxy]:
+    """Starts two workers, with settings of the test's own, until the test ends."""
+    with ExitStack() as running:
+
+        def start(**settings: str) -> RunningProxy:
+            directory = tmp_path_factory.mktemp("workers")
+            all_settings = {"UPSTREAM_BASE_URL": upstream.url, "WORKERS": "2", **settings}
+            proxy = running.enter_context(running_proxy(directory, all_settings))
+            wait_until(lambda: proxy.stderr.count("Application startup complete") == 2)
+            return proxy
+
+        yield start
 
 
-def started(proxy: RunningProxy) -> RunningProxy:
-    wait_until(lambda: proxy.stderr.count("Application startup complete") == 2)
-    return proxy
+@pytest.fixture
+def proxy(start_two: StartProxy) -> RunningProxy:
+    return start_two()
 
 
 def children(pid: int) -> frozenset[int]:
@@ -128,11 +140,9 @@ class TestCounting:
 
 class TestLogging:
     def test_lines_of_all_workers_stand_whole_in_files_that_rotate(
-        self, start_proxy: StartProxy
+        self, start_two: StartProxy
     ) -> None:
-        proxy = start_proxy(
-            WORKERS="2", COMPRESSION_RATIO="2", LOG_MAX_BYTES="20000", LOG_BACKUPS="1000"
-        )
+        proxy = start_two(COMPRESSION_RATIO="2", LOG_MAX_BYTES="20000", LOG_BACKUPS="1000")
         texts = [f"Sack {n} holds {n * 7} pounds. " * 40 for n in range(200)]
 
         ask_at_once(proxy, CHAT, list(map(chat, texts)))
@@ -149,10 +159,8 @@ class TestLogging:
         assert Counter(text for text in texts if text.strip() in entries) == Counter(texts)
         assert len(files(proxy.request_log)) > 1
 
-    def test_every_line_is_one_object_however_long(self, start_proxy: StartProxy) -> None:
-        proxy = start_proxy(
-            WORKERS="2", COMPRESSION_RATIO="2", LOG_FORMAT="json", LOG_CONTENT="true"
-        )
+    def test_every_line_is_one_object_however_long(self, start_two: StartProxy) -> None:
+        proxy = start_two(COMPRESSION_RATIO="2", LOG_FORMAT="json", LOG_CONTENT="true")
         bodies = [chat(f"{n} is a number. " * 2000) for n in range(20)]
 
         ask_at_once(proxy, CHAT, bodies)
@@ -216,11 +224,6 @@ class TestDying:
         ask(proxy, b"/v1/models")
         wait_until(lambda: everyone_says(proxy, ended=MANY + 1))
 
-    def test_no_thread_runs_where_processes_are_forked(self, start_proxy: StartProxy) -> None:
-        proxy = started(start_proxy(WORKERS="2", COMPRESSION_RATIO="2"))
-
-        assert len(list(Path(f"/proc/{proxy.pid}/task").iterdir())) == 1
-
     def test_nobody_stays_behind_when_the_first_process_is_killed(
         self, proxy: RunningProxy
     ) -> None:
@@ -250,16 +253,17 @@ class TestStarting:
         assert len(shares) == 2
 
     def test_whoever_answers_is_ready_with_a_vocabulary_that_all_share(
-        self, start_proxy: StartProxy
+        self, start_two: StartProxy
     ) -> None:
-        proxy = start_proxy(WORKERS="2", COMPRESSION_RATIO="2")
+        proxy = start_two(COMPRESSION_RATIO="2")
 
         assert {ask(proxy, b"/_proxy/ready").status for _ in range(8)} == {200}
-        started(proxy)
         for n in range(MANY):
             ask(proxy, CHAT, chat(f"{n} " * 100))
 
         assert max(map(private_bytes, workers(proxy))) < 60 * 1024 * 1024
+        # A fork keeps what another thread has locked, so there must be no other.
+        assert len(list(Path(f"/proc/{proxy.pid}/task").iterdir())) == 1
 
     def test_any_free_port_is_the_one_that_is_printed(self, tmp_path: Path) -> None:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": "127.0.0.1"}
@@ -342,9 +346,9 @@ class TestStopping:
         assert len(proxy.request_log.read_text().splitlines()) == MANY
 
     def test_endless_streams_are_cut_when_the_grace_is_over(
-        self, start_proxy: StartProxy, upstream: ScriptedUpstream
+        self, start_two: StartProxy, upstream: ScriptedUpstream
     ) -> None:
-        proxy = started(start_proxy(WORKERS="2", SHUTDOWN_GRACE_S="1"))
+        proxy = start_two(SHUTDOWN_GRACE_S="1")
         upstream.plays(head(200, EVENT_STREAM), event(b"1"), stall(), times=MANY)
 
         with open_streams(proxy, upstream) as clients:
@@ -367,8 +371,8 @@ class TestStopping:
         assert not any(map(is_running, processes))
         assert "Traceback" not in proxy.stderr
 
-    def test_a_worker_that_hangs_is_ended_all_the_same(self, start_proxy: StartProxy) -> None:
-        proxy = started(start_proxy(WORKERS="2", SHUTDOWN_GRACE_S="0.1"))
+    def test_a_worker_that_hangs_is_ended_all_the_same(self, start_two: StartProxy) -> None:
+        proxy = start_two(SHUTDOWN_GRACE_S="0.1")
         hanging = min(workers(proxy))
         os.kill(hanging, signal.SIGSTOP)
 
