@@ -11,7 +11,8 @@ from dependency_injector import containers, providers
 
 from ..adapters.compression.tokenizer import Vocabularies
 from ..adapters.compression.workers import CompressionWorkers
-from ..adapters.inbound.relay import Relay, RelaySettings
+from ..adapters.inbound.exchange import RelaySettings
+from ..adapters.inbound.relay import Relay
 from ..adapters.inbound.traffic import Traffic
 from ..adapters.inbound.websocket_relay import WebSocketRelay
 from ..adapters.logs.fan_out import LogSinks
@@ -154,14 +155,20 @@ class Container(containers.DeclarativeContainer):
         _relay_settings, settings, policy
     )
     relay: providers.Provider[Relay] = providers.Singleton(
-        Relay, relay_settings, access, upstream, compression, observers, traffic=traffic
+        Relay,
+        settings=relay_settings,
+        access=access,
+        upstream=upstream,
+        compression=compression,
+        log=observers,
+        traffic=traffic,
     )
     websocket_relay: providers.Provider[WebSocketRelay] = providers.Singleton(
         WebSocketRelay,
-        relay_settings,
-        access,
-        upstream_websockets,
-        compression,
-        observers,
+        settings=relay_settings,
+        access=access,
+        upstream=upstream_websockets,
+        compression=compression,
+        log=observers,
         traffic=traffic,
     )

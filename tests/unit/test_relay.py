@@ -23,7 +23,8 @@ from tests.fakes import (
 )
 
 from openai_proxy.adapters.inbound.asgi import Application, Message, Scope
-from openai_proxy.adapters.inbound.relay import Relay, RelaySettings
+from openai_proxy.adapters.inbound.exchange import RelaySettings
+from openai_proxy.adapters.inbound.relay import Relay
 from openai_proxy.adapters.inbound.traffic import Traffic
 from openai_proxy.adapters.inbound.websocket_relay import WebSocketRelay
 from openai_proxy.app import create_app
@@ -113,11 +114,22 @@ def relayed(
 ) -> None:
     """Have one request relayed to its end."""
     traffic = Traffic()
-    relay = Relay(settings, AccessPolicy(), upstream, FakeCompressor(), log, traffic=traffic)
+    relay = Relay(upstream=upstream, **beside(log, traffic, settings))
 
     asyncio.run(called(relay, request or scope(), client))
 
     assert traffic.in_flight == 0
+
+
+def beside(log: FakeLog, traffic: Traffic, settings: RelaySettings) -> dict[str, Any]:
+    """What both relays are given beside their upstream."""
+    return {
+        "settings": settings,
+        "access": AccessPolicy(),
+        "compression": FakeCompressor(),
+        "log": log,
+        "traffic": traffic,
+    }
 
 
 async def called(application: Application, request: Scope, client: Client) -> None:
@@ -221,9 +233,7 @@ class TestHoweverARequestEnds:
         upstream, log = FakeUpstream(falls_silent=True), FakeLog()
 
         async def cancelled() -> None:
-            relay = Relay(
-                SETTINGS, AccessPolicy(), upstream, FakeCompressor(), log, traffic=Traffic()
-            )
+            relay = Relay(upstream=upstream, **beside(log, Traffic(), SETTINGS))
             task = asyncio.create_task(called(relay, scope(), client))
             await upstream.is_silent.wait()
             task.cancel()
@@ -279,9 +289,7 @@ SESSION_ENDINGS = {
 def relayed_session(client: Client, upstream: FakeUpstreamWebSockets, log: FakeLog) -> None:
     """Have one WebSocket relayed to its end."""
     traffic = Traffic()
-    relay = WebSocketRelay(
-        HALVING, AccessPolicy(), upstream, FakeCompressor(), log, traffic=traffic
-    )
+    relay = WebSocketRelay(upstream=upstream, **beside(log, traffic, HALVING))
     handshake = scope(b"/v1/responses", type="websocket", subprotocols=["realtime"])
     del handshake["method"]
 

@@ -121,7 +121,7 @@ class Downstream:
                 on_sent(chunk)
         await self._end()
 
-    async def refuse(self, error: ProxyError) -> None:
+    async def fail(self, error: ProxyError) -> None:
         """Answer with an error of the proxy's own, unless an answer has begun already.
 
         An answer that has begun is left without its end, so that the server
@@ -134,7 +134,7 @@ class Downstream:
         self.bytes_sent += len(body)
         await self._end(body)
 
-    def close(self) -> None:
+    def stop_watching(self) -> None:
         """End the watch for the client's leaving."""
         if self._watcher is not None:
             self._watcher.cancel()

@@ -27,11 +27,18 @@ class WebSocketDownstream:
         self.bytes_received = 0
         self.bytes_sent = 0
         self.has_left = False
+        self.has_ended_in_order = False
+        """Whether one side's close reached the other."""
 
     @property
     def was_refused(self) -> bool:
         """Whether the handshake was answered as plain HTTP."""
         return self.status not in (None, HTTPStatus.SWITCHING_PROTOCOLS)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the client got all that there was for it."""
+        return self.has_ended_in_order or self.was_refused
 
     async def accept(self, subprotocol: str | None, headers: RawHeaders) -> None:
         """Consent to the handshake."""
