@@ -50,7 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # After a reset uvicorn lets it run out, and all that belongs to the connection with it.
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
-        if self.cycle is not None:
+        if not self.is_idle:
             self.cycle.transport = self.transport
         if self._client_left is not None:
             self._client_left()
