@@ -121,11 +121,11 @@ Begun = TypeVar("Begun", bound=Exchange[Any, Any])
 class ExchangeRelay(ABC, Generic[Begun]):
     """A raw ASGI application that tells client and log of every end there is."""
 
-    _settings: RelaySettings
-    _access: AccessPolicy
-    _compression: Compressor
-    _log: LogSink
-    _traffic: Traffic
+    settings: RelaySettings
+    access: AccessPolicy
+    compression: Compressor
+    log: LogSink
+    traffic: Traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay one exchange, whatever becomes of it, and take note of it."""
@@ -147,9 +147,9 @@ class ExchangeRelay(ABC, Generic[Begun]):
             if not downstream.has_left:
                 raise
         finally:
-            self._traffic.leave()
+            self.traffic.leave()
             downstream.stop_watching()
-            self._log.record_request(exchange.as_relayed())
+            self.log.record_request(exchange.as_relayed())
 
     @abstractmethod
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> Begun:

@@ -49,27 +49,27 @@ class Relay(ExchangeRelay[_Request]):
     relaying does (see the benchmarks), hence ASGI messages as they are.
     """
 
-    _upstream: UpstreamClient
+    upstream: UpstreamClient
 
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> _Request:
         return _Request(
             head=request_head(scope),
             downstream=Downstream(
-                scope, receive, send, max_body_bytes=self._settings.max_request_bytes
+                scope, receive, send, max_body_bytes=self.settings.max_request_bytes
             ),
-            request_id=self._traffic.enter(),
+            request_id=self.traffic.enter(),
         )
 
     async def _relay(self, exchange: _Request) -> None:
-        self._traffic.check_room(self._settings.max_concurrency)
+        self.traffic.check_room(self.settings.max_concurrency)
         head = exchange.head
-        credentials = self._access.upstream_credentials(head)
-        policy = controlled_policy(self._settings.policy, head, self._settings.control)
-        target = upstream_target(self._settings.base_path, head.raw_path, head.query)
-        headers = request_headers(head.headers, via=self._settings.via)
+        credentials = self.access.upstream_credentials(head)
+        policy = controlled_policy(self.settings.policy, head, self.settings.control)
+        target = upstream_target(self.settings.base_path, head.raw_path, head.query)
+        headers = request_headers(head.headers, via=self.settings.via)
         body = await self._body(exchange, policy)
         if exchange.compressed is not None:
-            self._log.record_compression(exchange.request_id, exchange.compressed)
+            self.log.record_compression(exchange.request_id, exchange.compressed)
             exchange.downstream.own_fields = compression_fields(policy, exchange.compressed)
         request = UpstreamRequest(
             method=head.method,
@@ -78,11 +78,11 @@ class Relay(ExchangeRelay[_Request]):
             body=body,
             content_length=None if isinstance(body, bytes) else head.content_length,
         )
-        async with self._upstream.send(request) as answer:
+        async with self.upstream.send(request) as answer:
             reader = exchange.usage_reader = _usage_reader(head, answer)
             await exchange.downstream.relay(
                 answer,
-                keep_alive_seconds=self._settings.keep_alive_seconds,
+                keep_alive_seconds=self.settings.keep_alive_seconds,
                 on_sent=None if reader is None else reader.add,
             )
 
@@ -99,12 +99,12 @@ class Relay(ExchangeRelay[_Request]):
         if head.body_fixed_by is not None:
             exchange.compressed = CompressedBody.untouched(head.body_fixed_by)
             return await _as_it_comes(head, downstream)
-        body = await downstream.read_body(self._settings.max_body_bytes)
+        body = await downstream.read_body(self.settings.max_body_bytes)
         if not isinstance(body, bytes):
             exchange.compressed = CompressedBody.untouched("body_too_large")
             return body
         began = time.monotonic()
-        exchange.compressed = await self._compression.compress(body, endpoint, policy)
+        exchange.compressed = await self.compression.compress(body, endpoint, policy)
         exchange.compression_seconds = time.monotonic() - began
         return exchange.compressed.body
 

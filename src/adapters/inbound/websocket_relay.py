@@ -41,30 +41,30 @@ class _Session(Exchange[WebSocketDownstream, CompressedFrames]):
 class WebSocketRelay(ExchangeRelay[_Session]):
     """The raw ASGI application that stands for the API's WebSockets, at any path."""
 
-    _upstream: UpstreamWebSockets
+    upstream: UpstreamWebSockets
 
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> _Session:
         return _Session(
             head=request_head(scope),
             downstream=WebSocketDownstream(receive, send),
-            request_id=self._traffic.enter(),
+            request_id=self.traffic.enter(),
             subprotocols=scope["subprotocols"],
         )
 
     async def _relay(self, session: _Session) -> None:
-        self._traffic.check_room(self._settings.max_concurrency)
+        self.traffic.check_room(self.settings.max_concurrency)
         head = session.head
-        credentials = self._access.upstream_credentials(head)
-        policy = controlled_policy(self._settings.policy, head, self._settings.control)
+        credentials = self.access.upstream_credentials(head)
+        policy = controlled_policy(self.settings.policy, head, self.settings.control)
         if policy.covers(compressible_frames(head.raw_path)):
             session.policy = policy
         request = WebSocketRequest(
-            upstream_target(self._settings.base_path, head.raw_path, head.query),
-            credentials.apply_to(handshake_headers(head.headers, via=self._settings.via)),
+            upstream_target(self.settings.base_path, head.raw_path, head.query),
+            credentials.apply_to(handshake_headers(head.headers, via=self.settings.via)),
             session.subprotocols,
         )
         try:
-            async with self._upstream.open(request) as upstream:
+            async with self.upstream.open(request) as upstream:
                 await session.downstream.accept(
                     upstream.subprotocol, accept_headers(upstream.headers)
                 )
@@ -98,13 +98,13 @@ class WebSocketRelay(ExchangeRelay[_Session]):
 
     async def _compressed(self, session: _Session, policy: CompressionPolicy, text: str) -> str:
         frame = text.encode()
-        if len(frame) > self._settings.max_body_bytes:
+        if len(frame) > self.settings.max_body_bytes:
             compressed = CompressedBody.untouched("body_too_large")
         else:
-            compressed = await self._compression.compress_frame(frame, policy)
+            compressed = await self.compression.compress_frame(frame, policy)
         if compressed.skipped != "other_event":
             session.take_note(compressed)
-            self._log.record_compression(session.request_id, compressed)
+            self.log.record_compression(session.request_id, compressed)
         return text if compressed.skipped else compressed.body.decode()
 
 
