@@ -78,6 +78,13 @@ class TestPhrases:
     def test_a_few_characters_without_grammar_between_them_stay_together(self) -> None:
         assert words_of("自来水公司和通知", "weighted") == ["自来水", "公司", "和", "通知"]
 
+    def test_a_negation_in_two_units_is_one_word(self) -> None:
+        units = Units(["行", "きま", "せん", "が", "な", "い", "かな"], [1] * 7, range(7))
+
+        joined = units.joined(BUILT_IN["weighted"].starts(units))
+
+        assert joined.texts == ["行", "きません", "が", "ない", "かな"]
+
     def test_a_number_takes_what_counts_and_what_is_counted_along(self) -> None:
         assert words_of("第3章と第4章", "weighted") == ["第3章", "と", "第4章"]
 

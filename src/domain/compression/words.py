@@ -50,6 +50,8 @@ IDENTIFIER: Final = regex.compile(
 NEGATION_IN_DENSE: Final = regex.compile(f"[{''.join(sorted(NEGATION_CHARACTERS))}]")
 NEGATION_IN_HIRAGANA: Final = regex.compile("|".join(NEGATION_ENDINGS))
 
+_IN_NEGATIONS = frozenset("".join(NEGATION_ENDINGS))
+
 # Scripts that are written without spaces, and symbols that are words by themselves.
 _STANDS_ALONE = regex.compile(
     r"[[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
@@ -74,9 +76,9 @@ def word_starts(units: Units) -> Sequence[int]:
 def phrase_starts(units: Units) -> Sequence[int]:
     """Where words begin, with what belongs together in scripts without spaces as one word.
 
-    That are a few characters that go on without grammar between them, and a
-    number with the unit before it and the counter behind it: of 第3章と第4章
-    there would otherwise be left 34.
+    That are a few characters that go on without grammar between them, an
+    ending like ません in two units, and a number with the unit before it and
+    the counter behind it: of 第3章と第4章 there would otherwise be left 34.
     """
     texts, alone = units.texts, _standing_alone(units.texts)
     starts = _word_starts(texts, alone)
@@ -91,6 +93,8 @@ def phrase_starts(units: Units) -> Sequence[int]:
         elif (script := scripts.get(text)) and script == scripts.get(before):
             letters = sum(map(len, texts[phrases[-1] : start + 1]))
             goes_on = letters <= LONGEST_PHRASE
+        elif text[0] in _IN_NEGATIONS and not before[-1].isdigit():
+            goes_on = _negate_together("".join(texts[phrases[-1] : start]), text)
         else:
             counts = text in alone and before[-1].isdigit()
             leads = before in alone and text[0].isdigit() and phrases[-1] == start - 1
@@ -98,6 +102,15 @@ def phrase_starts(units: Units) -> Sequence[int]:
         if not goes_on:
             phrases.append(start)
     return phrases
+
+
+def _negate_together(phrase: str, text: str) -> bool:
+    joined = phrase + text
+    return any(
+        ending.startswith(joined)
+        or (ending in joined and ending not in phrase and ending not in text)
+        for ending in NEGATION_ENDINGS
+    )
 
 
 def _standing_alone(texts: Sequence[str]) -> Collection[str]:
