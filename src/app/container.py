@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 from dependency_injector import containers, providers
 
+from ..adapters.compression.threaded_compressor import ThreadedCompressor
 from ..adapters.compression.tokenizer import Vocabularies
-from ..adapters.compression.workers import CompressionWorkers
 from ..adapters.inbound.exchange import RelaySettings
 from ..adapters.inbound.relay import Relay
 from ..adapters.inbound.traffic import Traffic
@@ -137,7 +137,7 @@ class Container(containers.DeclarativeContainer):
     log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
     policy: providers.Provider[CompressionPolicy] = providers.Singleton(load_policy, settings)
     compression: providers.Provider[Compressor] = providers.Singleton(
-        CompressionWorkers, vocabularies.provided.tokenizer_for
+        ThreadedCompressor, vocabularies.provided.tokenizer_for
     )
     access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)
     traffic: providers.Provider[Traffic] = providers.Singleton(Traffic)

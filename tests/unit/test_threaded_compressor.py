@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import FakeTokenizer
 from tests.waiting import wait_until
 
-from openai_proxy.adapters.compression.workers import CompressionWorkers
+from openai_proxy.adapters.compression.threaded_compressor import ThreadedCompressor
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.tokenizer import Tokenizer
 from openai_proxy.domain.control.policy import CompressionPolicy
@@ -35,11 +35,11 @@ class Held:
 
 def test_as_many_are_compressed_at_a_time_as_there_are_processors() -> None:
     held = Held()
-    workers = CompressionWorkers(held.tokenizer_for)
+    compressor = ThreadedCompressor(held.tokenizer_for)
 
     async def compress_many() -> int:
         asked = [
-            asyncio.create_task(workers.compress(CHAT, "chat", HALVING))
+            asyncio.create_task(compressor.compress(CHAT, "chat", HALVING))
             for _ in range(4 * PROCESSORS)
         ]
         await asyncio.to_thread(wait_until, lambda: held.begun == PROCESSORS)
@@ -52,18 +52,18 @@ def test_as_many_are_compressed_at_a_time_as_there_are_processors() -> None:
         return begun
 
     begun = asyncio.run(compress_many())
-    workers.close()
+    compressor.close()
 
     assert (begun, held.begun) == (PROCESSORS, 4 * PROCESSORS)
 
 
 def test_whoever_leaves_while_waiting_for_a_turn_gets_none() -> None:
     held = Held()
-    workers = CompressionWorkers(held.tokenizer_for)
+    compressor = ThreadedCompressor(held.tokenizer_for)
 
     async def leave_the_queue() -> None:
         asked = [
-            asyncio.create_task(workers.compress(CHAT, "chat", HALVING))
+            asyncio.create_task(compressor.compress(CHAT, "chat", HALVING))
             for _ in range(PROCESSORS + 1)
         ]
         await asyncio.to_thread(wait_until, lambda: held.begun == PROCESSORS)
@@ -72,9 +72,9 @@ def test_whoever_leaves_while_waiting_for_a_turn_gets_none() -> None:
             await asked[-1]
         held.let_go.set()
         await asyncio.gather(*asked[:-1])
-        await workers.compress(CHAT, "chat", HALVING)
+        await compressor.compress(CHAT, "chat", HALVING)
 
     asyncio.run(leave_the_queue())
-    workers.close()
+    compressor.close()
 
     assert held.begun == PROCESSORS + 1

@@ -18,7 +18,7 @@ from ...domain.ports import Tokenizer
 Result = TypeVar("Result")
 
 
-class CompressionWorkers:
+class ThreadedCompressor:
     """As many compressions at a time as there are processors; the rest wait their turn.
 
     Threads suffice: tiktoken releases the interpreter lock, and the interpreter
