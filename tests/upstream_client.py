@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,9 @@ from openai_proxy.adapters.upstream.tls import upstream_ssl_context
 from openai_proxy.domain.ports import RawHeaders, UpstreamRequest
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+WholeAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Exchange = Callable[..., WholeAnswer]
+Connect = Callable[..., AbstractAsyncContextManager[HttpxUpstream]]
 
 _LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

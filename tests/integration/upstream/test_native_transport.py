@@ -34,13 +34,6 @@ from openai_proxy.adapters.upstream.native_transport import NativeTransport
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def upstream() -> Iterator[ScriptedUpstream]:
-    """One of the test's own, so that a straggler of another test never counts here."""
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     return on_loop(request.param)
