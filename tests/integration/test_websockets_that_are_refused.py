@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import Authority
-from tests.raw_client import Answer, connected
+from tests.raw_client import Answer, connected, request
 from tests.running_proxy import RunningProxy, StartProxy, wait_for
 from tests.scripted_upstream import (
     CHUNKED,
@@ -31,9 +31,9 @@ UNAUTHORIZED = b'{"error": {"message": "Incorrect API key provided.", "code": "i
 JSON = (b"Content-Type", b"application/json")
 
 
-def _refusal(proxy: RunningProxy, request: bytes | None = None) -> Answer:
+def _refusal(proxy: RunningProxy, asked: bytes | None = None) -> Answer:
     with connected(proxy.address) as client:
-        client.send(handshake() if request is None else request)
+        client.send(handshake() if asked is None else asked)
         return client.receive_answer()
 
 
@@ -220,6 +220,18 @@ def test_what_comes_before_consent_ends_the_connection(
             client.receive_answer()
 
 
+def test_a_handshake_behind_a_request_without_its_answer_ends_the_connection(
+    proxy: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    upstream.plays(receive(), stall())
+    with connected(proxy.address) as client:
+        client.send(request(b"GET", b"/v1/models") + handshake())
+
+        assert client.is_closed()
+    assert all(asked.departure.wait() for asked in upstream.requests)
+    assert b"/v1/realtime" not in {asked.target for asked in upstream.requests}
+
+
 def test_nobody_opens_a_websocket_to_a_local_page(
     proxy: RunningProxy, upstream: ScriptedUpstream
 ) -> None:
@@ -234,12 +246,12 @@ def test_websockets_and_requests_share_the_limit_on_what_is_under_way(
     with websocket(proxy) as client:
         realtime.next_session()
         with connected(proxy.address) as other:
-            request = other.ask(b"GET", b"/v1/models")
+            too_many = other.ask(b"GET", b"/v1/models")
         handshake_too_many = _refusal(proxy)
         client.send("still there")
         assert client.recv() == "still there"
 
-    for refused in (request, handshake_too_many):
+    for refused in (too_many, handshake_too_many):
         assert (refused.status, refused.values(b"retry-after")) == (503, [b"1"])
         assert _code(refused) == "overloaded"
 

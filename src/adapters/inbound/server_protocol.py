@@ -93,10 +93,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Refuse a target that ASGI would show as something else."""
+        """Refuse a target that ASGI would show as something else, and a handshake out of turn."""
         self._head_has_ended()
         if not _ORIGIN_FORM.fullmatch(self.url):
             raise ValueError("not in origin form")
+        if not self.is_idle and self.parser.should_upgrade() and self._should_upgrade():
+            # The connection would change hands, and whoever is being answered never see its end.
+            raise ValueError("a handshake behind a request that has no answer yet")
         # uvicorn types the keys of the specification alone.
         self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
         super().on_headers_complete()
