@@ -83,6 +83,19 @@ def test_any_process_tells_what_one_alone_would_have_counted(
     assert [page(process) for process in processes] == [page(alone)] * len(shares)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), requests), min_size=1))
+def test_no_sum_falls_whoever_is_asked_next(relayed: list[tuple[int, RelayedRequest]]) -> None:
+    slots, own = SharedSlots(3), [own_counts() for _ in range(3)]
+    processes = [SharedCounts(slots, slot, counts) for slot, counts in enumerate(own)]
+    sums = [0]
+
+    for slot, request in relayed:
+        record(own[slot], [request])
+        sums += [processes[slot].now().metrics.requests, processes[0].now().metrics.requests]
+
+    assert sums == sorted(sums)
+
+
 @given(st.lists(requests, max_size=5), st.lists(requests, max_size=5))
 def test_a_successor_goes_on_counting_where_its_predecessor_published_last(
     before: list[RelayedRequest], after: list[RelayedRequest]

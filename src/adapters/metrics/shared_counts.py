@@ -95,6 +95,8 @@ class SharedCounts:
 
     def now(self) -> Counts:
         """What all processes have counted; of the others, what they published last."""
+        # Whoever is asked next tells no less.
+        self.publish()
         return sum((other.counts for other in self._of_others()), self._of_this_slot())
 
     def processes(self) -> Iterable[Metric]:

@@ -55,8 +55,7 @@ function takeRate({ since, requests: { ended } }) {
   const now = performance.now();
   // A proxy that was started anew counts from zero.
   if (last?.since !== since) rates = [];
-  // One of several processes may know a little less than the one that answered before.
-  else rates.push((Math.max(0, ended - last.ended) * 1000) / (now - last.at));
+  else rates.push(((ended - last.ended) * 1000) / (now - last.at));
   rates = rates.slice(-MOST_RATES);
   last = { since, ended, at: now };
 }
