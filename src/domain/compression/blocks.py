@@ -1,9 +1,9 @@
-"""The blocks of a text, and what chance has in store for each of them."""
+"""The blocks of a text, the chain of their links, and how much of each is to be kept."""
 
-import struct
-from bisect import bisect_left
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b, shake_128
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +22,9 @@ DRAWN_AS: Final[Mapping[str, str]] = MappingProxyType({"weighted": "weighted/2"}
 BLOCK_TOKENS = 512
 LARGEST_BLOCK_TOKENS = 1024
 
+_BEGIN = "\ud800"
+"""Stands before each unit, since no text that is compressed holds a lone surrogate."""
+_SPACE = re.compile(rf"{_BEGIN}\s")
 _LINK_BYTES = 32
 _WORD_BYTES = 8
 _ONE = 1 << 64
@@ -30,7 +33,7 @@ _ONE_HALF = 1 << 63
 
 def blocks_of(units: Units) -> Iterator[Units]:
     """Blocks of 512 tokens or more, up to the next white space or to 1024 tokens."""
-    ends = units.running_total(range(len(units)))
+    ends = units.ends
     first = 0
     while first < len(units):
         end = _end_of_block(units.texts, ends, first)
@@ -41,11 +44,12 @@ def blocks_of(units: Units) -> Iterator[Units]:
 
 def _end_of_block(texts: Sequence[str], ends: Sequence[int], first: int) -> int:
     enough = bisect_left(ends, ends[first] + BLOCK_TOKENS, first)
-    for index in range(enough, len(texts)):
-        too_many = ends[index + 1] - ends[first] > LARGEST_BLOCK_TOKENS
-        if too_many or texts[index][0].isspace():
-            return index
-    return len(texts)
+    if enough >= len(texts):
+        return len(texts)
+    largest = max(enough, bisect_right(ends, ends[first] + LARGEST_BLOCK_TOKENS, enough) - 1)
+    row = _BEGIN + _BEGIN.join(texts[enough:largest])
+    space = _SPACE.search(row)
+    return enough + row.count(_BEGIN, 0, space.start()) if space else largest
 
 
 def first_link(encoding: str, strategy: str, salt: bytes) -> bytes:
@@ -58,11 +62,6 @@ def first_link(encoding: str, strategy: str, salt: bytes) -> bytes:
 def next_link(link: bytes, block: Units) -> bytes:
     """A block's link, which depends on all the text up to its end and on nothing after."""
     return blake2b(link + "".join(block.texts).encode(), digest_size=_LINK_BYTES).digest()
-
-
-def draws_of(link: bytes, count: int) -> tuple[int, ...]:
-    """As many random 64-bit words as the block has units."""
-    return struct.unpack(f"<{count}Q", shake_128(link).digest(count * _WORD_BYTES))
 
 
 def target_of(link: bytes, tokens: int, keep_ratio: KeepRatio, *, first: bool) -> int:

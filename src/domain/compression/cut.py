@@ -6,6 +6,7 @@ from math import isqrt
 
 from attrs import define, field, frozen
 
+from .order import Listed, Prefixes, Rising
 from .tokenizer import Tokenizer
 from .units import Units, encode
 
@@ -14,19 +15,15 @@ _TRUSTED_DISTANCE = 10
 
 @frozen
 class Cut:
-    """The units of a block, and whether each is kept."""
+    """The units of a block, whether each is kept, and what is left of the block."""
 
     texts: Sequence[str]
     kept: bytes
     """A byte for each unit, 1 if it is kept."""
+    text: str
     tokens_kept: int
     tokens_over: int
     """How many tokens more than the target the units that must stay cost."""
-
-    @property
-    def text(self) -> str:
-        """What is left of the block."""
-        return "".join(compress(self.texts, self.kept))
 
 
 def cut(
@@ -45,17 +42,26 @@ def cut(
     """
     is_pinned = 1 in pinned
     free = [index for index in order if not pinned[index]] if is_pinned else order
-    left = _Left(block.texts, free, tokenizer, bytearray(pinned))
+    costs = block.running_total(free)
+    left = _Left(block.texts, _prefixes(free, block, pinned), tokenizer)
     least = 1 if first and not is_pinned else 0
-    forecast = _no_forecast if is_pinned else _forecast(left, block, least, exact=first)
+    forecast = _no_forecast if is_pinned else _forecast(left, costs, least, exact=first)
     number = _find(left, least, target, forecast, tolerance=0 if first else 1)
     left.keep(number)
     return Cut(
         texts=block.texts,
-        kept=bytes(left.mask),
-        tokens_kept=block.tokens_of(left.mask),
+        kept=left.mask,
+        text=left.text,
+        tokens_kept=costs[number] + (block.tokens_of(pinned) if is_pinned else 0),
         tokens_over=max(0, left.billed(number) - target) if number == least else 0,
     )
+
+
+def _prefixes(order: Sequence[int], block: Units, pinned: bytes) -> Prefixes:
+    # Where units differ in their costs, it takes the whole order to add these up.
+    if isinstance(order, Rising) and block.are_single_tokens:
+        return order
+    return Listed(order, bytearray(pinned))
 
 
 @define
@@ -63,26 +69,23 @@ class _Left:
     """What is left of a block if only the first units of an order are kept."""
 
     texts: Sequence[str]
-    order: Sequence[int]
+    prefixes: Prefixes
     tokenizer: Tokenizer
-    mask: bytearray
-    number: int = 0
+    number: int = -1
+    mask: bytes = b""
+    text: str = ""
     counts: dict[int, int] = field(factory=dict[int, int])
 
     def keep(self, number: int) -> None:
-        mask = self.mask
-        for index in self.order[self.number : number]:
-            mask[index] = 1
-        for index in self.order[number : self.number]:
-            mask[index] = 0
-        self.number = number
+        if number != self.number:
+            self.number, self.mask = number, bytes(self.prefixes.mask(number))
+            self.text = "".join(compress(self.texts, self.mask))
 
     def billed(self, number: int) -> int:
         """The tokens of the text with the first `number` units, encoded again."""
         if number not in self.counts:
             self.keep(number)
-            text = "".join(compress(self.texts, self.mask))
-            self.counts[number] = len(encode(text, self.tokenizer))
+            self.counts[number] = len(encode(self.text, self.tokenizer))
         return self.counts[number]
 
 
@@ -96,7 +99,7 @@ def _find(left: _Left, least: int, target: int, forecast: Forecast, *, tolerance
     Which numbers are tried must not depend on the target: a larger one then
     never keeps less, even where more units are billed as fewer tokens.
     """
-    low, high = least, len(left.order)
+    low, high = least, len(left.prefixes)
     while high - low > 1:
         middle = (low + high) // 2
         fewest, most = forecast(middle)
@@ -117,7 +120,7 @@ def _no_forecast(_: int) -> tuple[float, float]:
     return float("-inf"), float("inf")
 
 
-def _forecast(left: _Left, block: Units, least: int, *, exact: bool) -> Forecast:
+def _forecast(left: _Left, tokens: Sequence[int], least: int, *, exact: bool) -> Forecast:
     """Bounds of the bill, by what is known of one half of the units.
 
     Tokens merge where something between them was removed, so what is lost
@@ -125,11 +128,10 @@ def _forecast(left: _Left, block: Units, least: int, *, exact: bool) -> Forecast
     standard deviation from that is about 0.3 times the root of the `distance`
     below; near the half, where it is under a token, that is as good as a count.
     """
-    number = len(left.order)
+    number = len(left.prefixes)
     half = (least + number) // 2
     if number - least < 2:
         return _no_forecast
-    tokens = block.running_total(left.order)
     loss = tokens[half] - left.billed(half)
     if abs(loss) * 8 > tokens[half]:
         return _no_forecast

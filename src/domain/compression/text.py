@@ -56,8 +56,9 @@ from attrs import field, frozen
 from ..protection.protections import ProtectedText
 from ..protection.protections import protect as find_protected
 from ..protection.text_spans import Span
-from .blocks import ALGORITHM, blocks_of, draws_of, first_link, next_link, target_of
+from .blocks import ALGORITHM, blocks_of, first_link, next_link, target_of
 from .cut import Cut, cut
+from .draws import draws_of
 from .keep_ratio import KeepRatio
 from .strategies import Strategy, strategy_named
 from .tokenizer import Tokenizer

@@ -1,0 +1,48 @@
+"""The text of each token of an encoding, asked of the tokenizer once."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from .tokenizer import Tokenizer
+
+_LARGEST_VOCABULARY = 1 << 18
+
+
+class Spellings(dict[int, str]):
+    """The texts of tokens; bytes that are not whole characters are lone surrogates in them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def __missing__(self, token: int) -> str:
+        if len(self) >= _LARGEST_VOCABULARY:
+            self.clear()
+        (spelling,) = self._tokenizer.decode_tokens_bytes([token])
+        text = self[token] = spelling.decode(errors="surrogateescape")
+        return text
+
+
+def spellings_of(tokenizer: Tokenizer) -> Spellings:
+    """Those of its tokens that were met before; it is asked for the others."""
+    try:
+        return _known(tokenizer)
+    except TypeError:  # It holds what has no hash.
+        return Spellings(tokenizer)
+
+
+_known: Callable[[Any], Spellings] = lru_cache(maxsize=4)(Spellings)
+
+_INNER_BYTES = frozenset(map(chr, range(0xDC80, 0xDCC0)))
+
+
+def begins_inside_a_character(spelling: str) -> bool:
+    """Whether the first byte of a token is one with which no character begins."""
+    return spelling[0] in _INNER_BYTES
+
+
+@lru_cache(maxsize=1 << 14)
+def whole_character(spellings: str) -> str:
+    """The character that tokens spell together, each of them a part of it."""
+    return spellings.encode(errors="surrogateescape").decode()
