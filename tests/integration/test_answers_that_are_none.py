@@ -28,6 +28,8 @@ UNSOUND_STATUS_LINES = {
     "a status of zero": b"HTTP/1.1 000 None",
     "another protocol": b"ICY 200 OK",
     "two spaces": b"HTTP/1.1  200 OK",
+    "NUL in the reason": b"HTTP/1.1 200 \x00OK",
+    "an escape sequence in the reason": b"HTTP/1.1 200 O\x1bK",
 }
 
 HEADS = {

@@ -4,6 +4,7 @@ No I/O happens here. Framing that RFC 9112 section 6.3 leaves open to doubt is
 refused rather than guessed at.
 """
 
+import re
 from collections import deque
 from typing import Self
 
@@ -12,6 +13,9 @@ import httpx
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of all heads of an answer, interim ones and trailers included."""
+
+# RFC 9112 section 4; the parser looks at line ends alone.
+_FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Answer:
@@ -95,6 +99,8 @@ class Answer:
             self.has_surplus = True
 
     def on_status(self, reason: bytes) -> None:
+        if _FORBIDDEN_IN_REASON.search(reason):
+            raise httpx.RemoteProtocolError("a control character stands in the status line")
         if not self.has_head:
             self.reason += reason
 
