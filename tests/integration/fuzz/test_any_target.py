@@ -57,7 +57,10 @@ def test_no_target_leads_to_another_origin(
         for received in upstream.requests:
             path = target if target.startswith(b"/v1/") else b"/v1" + target
             # ASGI knows no difference between an empty query and none.
-            assert received.target in {path, path.removesuffix(b"?"), target}
+            assert received.target.removesuffix(b"?") in {
+                path.removesuffix(b"?"),
+                target.removesuffix(b"?"),
+            }
             assert received.values(b"host") == [upstream.address.encode()]
 
     for_a_while(check)
