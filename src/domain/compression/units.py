@@ -57,19 +57,23 @@ class Units:
 
     def joined_where(self, continues: bytes, spell: Callable[[str], str] = str) -> Self:
         """Larger units, in which each that has a 1 is joined to the one before it."""
+        if 1 not in continues:
+            return self
         texts: list[str] = []
         sizes: list[int] = []
-        position = 0
+        position, ends = 0, self.ends
         for run in _CONTINUED.finditer(continues):
-            start, end = run.start() - 1, run.end()
-            texts += self.texts[position:start]
-            sizes += self.sizes[position:start]
+            second, end = run.span()
+            start = second - 1
+            if position < start:
+                texts += self.texts[position:start]
+                sizes += self.sizes[position:start]
             texts.append(spell("".join(self.texts[start:end])))
-            sizes.append(sum(self.sizes[start:end]))
+            sizes.append(ends[end] - ends[start])
             position = end
         texts += self.texts[position:]
         sizes += self.sizes[position:]
-        return type(self)(texts, sizes, self.tokens) if position else self
+        return type(self)(texts, sizes, self.tokens)
 
     def joined(self, starts: Sequence[int]) -> Self:
         """Larger units, one from each index of `starts` up to the next.
