@@ -8,10 +8,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen, mutable
 
-from openai_proxy.domain.bodies.body_compression import (
-    compress_body,
-    compress_frame,
-)
+from openai_proxy.domain.bodies.body_compression import compress_body, compress_frame
 from openai_proxy.domain.bodies.compressed_body import CompressedBody
 from openai_proxy.domain.bodies.compression_question import read_question
 from openai_proxy.domain.bodies.explanation import explanation

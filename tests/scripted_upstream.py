@@ -24,14 +24,7 @@ from typing import cast
 
 from tests.http_fields import Headers
 from tests.openai_answers import answer_like_openai
-from tests.upstream_exchange import (
-    ClientLeft,
-    Departure,
-    Exchange,
-    How,
-    NotHttp,
-    ReceivedRequest,
-)
+from tests.upstream_exchange import ClientLeft, Departure, Exchange, How, NotHttp, ReceivedRequest
 from tests.upstream_thread import PATIENCE_SECONDS, UpstreamThread
 
 __all__ = [

@@ -5,14 +5,7 @@ import json
 import pytest
 from tests.raw_client import Answer, RawClient, connected
 from tests.running_proxy import RunningProxy
-from tests.scripted_upstream import (
-    CHUNKED,
-    ScriptedUpstream,
-    chunk,
-    end_of_chunks,
-    head,
-    receive,
-)
+from tests.scripted_upstream import CHUNKED, ScriptedUpstream, chunk, end_of_chunks, head, receive
 from tests.unsound_requests import (
     AMBIGUOUS_FRAMING,
     BAD_CHUNKS,

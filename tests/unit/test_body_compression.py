@@ -14,10 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.json_documents import Object, Speller, Value, broken, is_json, parse, spellers, values
 
-from openai_proxy.domain.bodies.body_compression import (
-    compress_body,
-    compress_frame,
-)
+from openai_proxy.domain.bodies.body_compression import compress_body, compress_frame
 from openai_proxy.domain.bodies.compressed_body import BodySkipReason, CompressedBody, TextLeftAlone
 from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio
 from openai_proxy.domain.compression.text import compress_text

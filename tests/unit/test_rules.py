@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeTokenizer
 from tests.strategies import keep_ratios, texts
 
-from openai_proxy.domain.bodies.body_compression import (
-    compress_body,
-    compress_frame,
-)
+from openai_proxy.domain.bodies.body_compression import compress_body, compress_frame
 from openai_proxy.domain.bodies.compressed_body import CompressedBody
 from openai_proxy.domain.bodies.rule_verdicts import verdicts
 from openai_proxy.domain.compression.keep_ratio import KEEP_ALL, KeepRatio

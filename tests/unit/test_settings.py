@@ -7,12 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openai_proxy.app.readers import Secret
-from openai_proxy.app.settings import (
-    InvalidSettings,
-    Settings,
-    unknown_variables,
-    variables,
-)
+from openai_proxy.app.settings import InvalidSettings, Settings, unknown_variables, variables
 
 NAMES = [variable.name for variable in variables()]
 

@@ -13,11 +13,7 @@ from ...domain.control.request_control import controlled_policy
 from ...domain.http.headers import request_headers
 from ...domain.http.request_head import RequestHead
 from ...domain.http.target import compressible_endpoint, upstream_target
-from ...domain.ports import (
-    UpstreamClient,
-    UpstreamRequest,
-    UpstreamResponse,
-)
+from ...domain.ports import UpstreamClient, UpstreamRequest, UpstreamResponse
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import Downstream
 from .exchange import Exchange, ExchangeRelay

@@ -6,9 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from tests.scripted_upstream import (
-    ScriptedUpstream,
-)
+from tests.scripted_upstream import ScriptedUpstream
 from tests.upstream_client import (
     Connect,
     Exchange,

@@ -20,14 +20,7 @@ from tests.scripted_upstream import (
     send,
     stall,
 )
-from tests.upstream_client import (
-    Connect,
-    Exchange,
-    Run,
-    body_of,
-    pieces,
-    request,
-)
+from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request
 
 from openai_proxy.domain.errors import (
     Overloaded,

@@ -20,13 +20,7 @@ from tests.scripted_upstream import (
     send,
     stall,
 )
-from tests.upstream_client import (
-    Connect,
-    Run,
-    body_of,
-    open_descriptors,
-    request,
-)
+from tests.upstream_client import Connect, Run, body_of, open_descriptors, request
 from tests.waiting import wait_until
 
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream

@@ -10,24 +10,11 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from tests.certificates import Authority
-from tests.scripted_upstream import (
-    ScriptedUpstream,
-    close,
-    head,
-    send,
-)
-from tests.upstream_client import (
-    Connect,
-    Run,
-    body_of,
-    request,
-)
+from tests.scripted_upstream import ScriptedUpstream, close, head, send
+from tests.upstream_client import Connect, Run, body_of, request
 
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
-from openai_proxy.domain.errors import (
-    UpstreamError,
-    UpstreamUnreachable,
-)
+from openai_proxy.domain.errors import UpstreamError, UpstreamUnreachable
 
 
 class TestTls:

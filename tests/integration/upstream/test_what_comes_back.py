@@ -23,14 +23,7 @@ from tests.scripted_upstream import (
     stall,
     until,
 )
-from tests.upstream_client import (
-    Connect,
-    Exchange,
-    Run,
-    body_of,
-    pieces,
-    request,
-)
+from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request
 
 MIB = 1024 * 1024
 

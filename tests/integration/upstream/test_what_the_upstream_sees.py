@@ -4,23 +4,10 @@ import hashlib
 import os
 
 import pytest
-from tests.scripted_upstream import (
-    ScriptedUpstream,
-    answer,
-    receive,
-)
-from tests.upstream_client import (
-    Connect,
-    Exchange,
-    Run,
-    body_of,
-    pieces,
-    request,
-)
+from tests.scripted_upstream import ScriptedUpstream, answer, receive
+from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request
 
-from openai_proxy.domain.errors import (
-    BadRequest,
-)
+from openai_proxy.domain.errors import BadRequest
 
 MIB = 1024 * 1024
 
