@@ -1,7 +1,8 @@
 """Where the words of a text begin, and how much each of them says."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -113,22 +114,19 @@ def _negate_together(phrase: str, text: str) -> bool:
     )
 
 
-def _standing_alone(texts: Sequence[str]) -> Collection[str]:
+def _standing_alone(texts: Sequence[str]) -> AbstractSet[str]:
     distinct = set(texts)
     signs = frozenset(_STANDS_ALONE.findall("".join(distinct)))
     return {text for text in distinct if not signs.isdisjoint(text)}
 
 
-def _word_starts(texts: Sequence[str], alone: Collection[str]) -> list[int]:
-    starts = [0]
+def _word_starts(texts: Sequence[str], alone: AbstractSet[str]) -> list[int]:
+    opening = alone | {text for text in set(texts) if text[0].isspace()}
+    starts, latest = [0], 0
     for index, (before, text) in enumerate(pairwise(texts), 1):
-        if (
-            text[0].isspace()
-            or text in alone
-            or before in alone
-            or index - starts[-1] == LONGEST_WORD
-        ):
+        if text in opening or before in alone or index - latest == LONGEST_WORD:
             starts.append(index)
+            latest = index
     return starts
 
 
