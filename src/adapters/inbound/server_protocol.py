@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -28,6 +29,7 @@ _ORIGIN_FORM = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol, which refuses more and says so in OpenAI's shape."""
 
+    parser: HttpRequestParser
     _in_head = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
