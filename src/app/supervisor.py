@@ -131,6 +131,8 @@ def _run(run: Callable[[], None]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Ended by the signal itself, it would lose what is queued to be logged.
     signal.signal(signal.SIGTERM, _exit)
+    # A terminal interrupts all its processes, and Python would trace that past the log.
+    signal.signal(signal.SIGINT, _exit)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     try:
         run()

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -289,27 +288,6 @@ class TestStarting:
 
         assert ended.returncode != 0
         assert "WORKERS: '65' is not valid; it must be a whole number from 1 to 64" in ended.stderr
-
-    def test_a_process_that_cannot_start_ends_all_with_its_exit_code(self) -> None:
-        script = """
-            import sys, time
-            from openai_proxy.app.supervisor import Supervisor, end_by
-            supervisor = Supervisor()
-            supervisor.start("sound one", lambda: time.sleep(60))
-            supervisor.start("unsound one", lambda: sys.exit(3))
-            code = supervisor.wait()
-            supervisor.stop(grace_seconds=1)
-            end_by(code)
-        """
-
-        ended = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script)],
-            check=False,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
-        )
-
-        assert ended.returncode == 3
 
 
 def wait_for_lines(path: Path, count: int) -> list[str]:
