@@ -88,6 +88,8 @@ def whole_body(answer: bytes) -> bytes | None:
     body = b""
     try:
         for event in iter(client.next_event, h11.NEED_DATA):
+            if isinstance(event, h11.InformationalResponse):
+                return whole_body(client.trailing_data[0])
             if isinstance(event, h11.Data):
                 body += bytes(event.data)
             if isinstance(event, h11.EndOfMessage):
