@@ -130,7 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def has_ended(self) -> bool:
         """Whether it is closed, or about to be: its end or unasked-for bytes are there to read."""
-        return self.is_closed or _is_readable(self._transport.get_extra_info("socket").fileno())
+        return self.is_closed or is_readable(self._transport.get_extra_info("socket").fileno())
 
     # Called by the event loop.
 
@@ -226,7 +226,8 @@ def _wake(waiter: asyncio.Future[None] | None) -> None:
         waiter.set_result(None)
 
 
-def _is_readable(descriptor: int) -> bool:
+def is_readable(descriptor: int) -> bool:
+    """Whether the end of the stream, or bytes that nobody asked for, are there to read."""
     if not hasattr(select, "poll"):  # as on Windows
         return bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()

@@ -5,6 +5,7 @@ connection again on which there were more.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ import httpcore
 import httpx
 
 from .answer import Answer
+from .connection import is_readable
 from .tls import ended_in_order
 
 _UNWATCHED_SECONDS = 0.01
@@ -93,6 +95,7 @@ class _WatchedStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._socket: socket.socket = stream.get_extra_info("socket")
         self._answer: Answer | None = None
         self._ahead: deque[_Arrival] = deque()
 
@@ -129,8 +132,8 @@ class _WatchedStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         # httpcore closes an idle connection on which there is something to read.
-        if info == "is_readable" and self._holds_more_than_the_answer():
-            return True
+        if info == "is_readable":
+            return self._holds_more_than_the_answer() or self._has_more_to_come()
         return self._stream.get_extra_info(info)
 
     def _holds_more_than_the_answer(self) -> bool:
@@ -138,6 +141,10 @@ class _WatchedStream(httpcore.AsyncNetworkStream):
             return True
         answer = self._answer
         return answer is not None and (answer.has_surplus or not answer.is_complete)
+
+    def _has_more_to_come(self) -> bool:
+        descriptor = self._socket.fileno()
+        return descriptor < 0 or is_readable(descriptor)
 
     async def _read_or_fail(self) -> bytes | Exception:
         try:

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from types import FrameType
 from typing import Any, ClassVar
 
 import pytest
@@ -53,6 +55,18 @@ class TestConnections:
         run(main())
 
         assert len(upstream.requests) == 60
+
+    def test_a_request_costs_little_more_beside_many_idle_ones(
+        self, run: Run, connect: Connect, upstream: ScriptedUpstream
+    ) -> None:
+        async def main(others: int) -> int:
+            async with connect() as client:
+                await asyncio.gather(*[_start(client) for _ in range(others + 1)])
+                return await _calls_of(body_of(client, request(body=b"{}")))
+
+        upstream.otherwise_plays(receive(), pause(0.05), answer(200))
+
+        assert run(main(60)) - run(main(0)) < 60 * 100
 
     def test_what_follows_an_answer_never_answers_the_next_request(
         self, run: Run, connect: Connect, upstream: ScriptedUpstream
@@ -194,6 +208,22 @@ class TestCancellation:
                 return is_over
 
         assert run(main())
+
+
+async def _calls_of(task: Awaitable[object]) -> int:
+    """How many functions of Python are called until it is done."""
+    calls = 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        await task
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
 def _start(client: HttpxUpstream) -> asyncio.Task[bytes]:
