@@ -25,12 +25,12 @@ class Downstream:
 
     __slots__ = (
         "_answer_ended",
-        "_exchange",
         "_is_head",
         "_max_body_bytes",
         "_on_leaving",
         "_receive",
         "_send",
+        "_task",
         "_watcher",
         "began_at",
         "bytes_received",
@@ -48,7 +48,7 @@ class Downstream:
         self._max_body_bytes = max_body_bytes
         self._is_head = scope["method"] == "HEAD"
         self._on_leaving: OnLeaving | None = scope.get(ON_LEAVING)
-        self._exchange = asyncio.current_task()
+        self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
         self._answer_ended = False
         self.status: int | None = None
@@ -139,7 +139,7 @@ class Downstream:
         if self._watcher is not None:
             self._watcher.cancel()
         # Both refer back to this; letting go spares the garbage collector.
-        self._watcher = self._exchange = None
+        self._watcher = self._task = None
 
     async def _chunks(self) -> AsyncGenerator[bytes]:
         if self._on_leaving is not None:
@@ -171,9 +171,9 @@ class Downstream:
 
     def _leave(self) -> None:
         # Servers report a disconnect after a complete answer too.
-        if not self._answer_ended and self._exchange is not None:
+        if not self._answer_ended and self._task is not None:
             self.has_left = True
-            self._exchange.cancel()
+            self._task.cancel()
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status

@@ -53,6 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
         if not self.is_idle:
+            # A head that is held refers back; letting go spares the garbage collector.
             self.cycle.transport = self.transport
         if self._client_left is not None:
             self._client_left()

@@ -21,7 +21,7 @@ class WebSocketDownstream:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._exchange = asyncio.current_task()
+        self._task = asyncio.current_task()
         self._watcher = asyncio.create_task(self._watch())
         self.status: int | None = None
         self.bytes_received = 0
@@ -93,9 +93,9 @@ class WebSocketDownstream:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
-        if self._exchange is not None:
+        if self._task is not None:
             self.has_left = True
-            self._exchange.cancel()
+            self._task.cancel()
 
     async def _tell(self, event: dict[str, object]) -> None:
         # Servers raise OSError once the client has gone.
