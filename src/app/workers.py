@@ -20,8 +20,8 @@ from attrs import field, frozen
 from dependency_injector import providers
 
 from ..adapters.compression.tokenizer import DamagedVocabulary
-from ..adapters.logs.handing_over import Door, HandedOver, Handover, take_over
 from ..adapters.logs.library_logs import Lines, QueuedLines, send_logs_to, standard_error
+from ..adapters.logs.pipes import LogPipe, PipedLog, Rendezvous, record_from
 from ..adapters.metrics.shared_counts import SharedCounts, SharedSlots
 from .container import Container
 from .server import announce, run_server, server_options
@@ -37,7 +37,7 @@ def serve_by_workers(container: Container) -> None:
     _log_without_a_thread(settings)
     announce(container)
     listeners = _listeners(settings)
-    workers = _Workers(container, listeners, Door(), SharedSlots(settings.workers + 1))
+    workers = _Workers(container, listeners, Rendezvous(), SharedSlots(settings.workers + 1))
     supervisor = Supervisor()
     _leave_alone_what_stands()
     supervisor.start("log writer", workers.write_logs)
@@ -48,7 +48,7 @@ def serve_by_workers(container: Container) -> None:
     code = supervisor.wait()
     for listener in listeners:
         listener.close()
-    workers.door.leave()
+    workers.rendezvous.close()
     supervisor.stop(settings.shutdown_grace_s)
     end_by(code)
 
@@ -59,18 +59,18 @@ class _Workers:
 
     container: Container
     listeners: list[socket.socket]
-    door: Door
+    rendezvous: Rendezvous
     slots: SharedSlots
     supervisor_pid: int = field(factory=os.getpid)
 
     def serve(self, slot: int) -> None:
         """Be one of the servers."""
         container = self.container
-        send_logs_to(QueuedLines(container.settings().line_format, Handover(self.door).send))
+        send_logs_to(QueuedLines(container.settings().line_format, LogPipe(self.rendezvous).send))
         for other in self.listeners[:slot] + self.listeners[slot + 1 :]:
             other.close()
         if container.settings().log_format != "none":
-            container.override_providers(log=providers.Object(HandedOver(self.door)))
+            container.override_providers(log=providers.Object(PipedLog(self.rendezvous)))
         counts = self._shared_counts(slot)
         container.override_providers(counts=providers.Object(counts))
 
@@ -94,8 +94,8 @@ class _Workers:
         log = self.container.log()
         counts = self._shared_counts(len(self.listeners))
         threads: list[Thread] = []
-        for pipe in self.door.callers(counts.publish):
-            threads.append(Thread(target=take_over, args=(pipe, log, lines.put)))
+        for pipe in self.rendezvous.accept(counts.publish):
+            threads.append(Thread(target=record_from, args=(pipe, log, lines.put)))
             threads[-1].start()
         for thread in threads:
             thread.join()

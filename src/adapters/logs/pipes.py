@@ -5,10 +5,10 @@ them, a batch at a time, through a pipe to the process that writes, where they
 reach the sinks as if they had been recorded there. A pipe belongs to one
 process, so that one which is killed in the midst of a batch spoils no other's.
 
-    door = Door()             # before the processes are forked
-    HandedOver(door)          # the log sink of a process that records
-    Handover(door).send       # what its own log lines are written with
-    door.callers(...)         # whom the process that writes hears
+    rendezvous = Rendezvous()  # before the processes are forked
+    PipedLog(rendezvous)       # the log sink of a process that records
+    LogPipe(rendezvous).send   # what its own log lines are written with
+    rendezvous.accept(...)     # the pipes, for the process that writes
 """
 
 import logging
@@ -27,32 +27,32 @@ _log = logging.getLogger("openai_proxy.logs")
 _TICK_SECONDS = 1.0
 
 
-class Door:
+class Rendezvous:
     """Where processes leave the reading ends of their pipes for the one that writes.
 
-    It outlives that one, so that whoever takes its place finds who called meanwhile.
+    It outlives that one, so that whoever takes its place finds who connected meanwhile.
     """
 
     def __init__(self) -> None:
         self._outside, self._inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
-    def enter(self) -> Connection:
+    def connect(self) -> Connection:
         """A new pipe to the process that writes."""
         reader, writer = Pipe(duplex=False)
         with reader:
             socket.send_fds(self._outside, [b"."], [reader.fileno()])
         return writer
 
-    def leave(self) -> None:
-        """Promise that this process calls no more."""
+    def close(self) -> None:
+        """Promise that this process connects no more."""
         self._outside.close()
 
-    def callers(self, on_tick: Callable[[], None]) -> Iterator[Connection]:
-        """The pipes in the order they come, until all who might call have left or ended.
+    def accept(self, on_tick: Callable[[], None]) -> Iterator[Connection]:
+        """The pipes in the order they come, until all who might connect have closed it or ended.
 
         Calls `on_tick` about every second in which nobody comes.
         """
-        self.leave()
+        self.close()
         self._inside.settimeout(_TICK_SECONDS)
         while True:
             try:
@@ -65,17 +65,17 @@ class Door:
             yield Connection(descriptors[0], writable=False)
 
 
-class Handover:
+class LogPipe:
     """A pipe to the process that writes, and another one once that process was replaced."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, rendezvous: Rendezvous) -> None:
+        self._rendezvous = rendezvous
         self._pipe: Connection | None = None
 
     def send(self, entries: Sequence[object], missed: int) -> None:
         """Send a batch, and how many were missed before it. Raises OSError if nobody hears."""
         if self._pipe is None:
-            self._pipe = self._door.enter()
+            self._pipe = self._rendezvous.connect()
         try:
             self._pipe.send((entries, missed))
         except OSError:
@@ -84,14 +84,14 @@ class Handover:
             raise
 
 
-class HandedOver(QueuedSink):
+class PipedLog(QueuedSink):
     """A log sink in a process that only records."""
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(Handover(door).send)
+    def __init__(self, rendezvous: Rendezvous) -> None:
+        super().__init__(LogPipe(rendezvous).send)
 
 
-def take_over(pipe: Connection, log: LogSink, put_line: Callable[[bytes], None]) -> None:
+def record_from(pipe: Connection, log: LogSink, put_line: Callable[[bytes], None]) -> None:
     """Record what comes through a pipe until the process at its other end has ended."""
     with pipe, suppress(EOFError, OSError):
         while True:
