@@ -55,13 +55,16 @@ def test_before_the_answer_begins(
 
 @leaving_either_way
 def test_with_another_request_sent_ahead(
-    client: RawClient, upstream: ScriptedUpstream, leave: Leave
+    proxy: RunningProxy, client: RawClient, upstream: ScriptedUpstream, leave: Leave
 ) -> None:
     upstream.plays(receive(), stall())
     client.send(request(b"GET", b"/v1/models") * 2)
     upstream.next_request()
 
     assert _seconds_to_close(client, leave, upstream) < CEILING_SECONDS
+    with connected(proxy.address) as other:
+        other.ask(b"GET", b"/health")
+    assert "ASGI callable returned" not in proxy.stderr
 
 
 @leaving_either_way

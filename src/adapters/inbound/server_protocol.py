@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from httptools import HttpRequestParser
@@ -33,7 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
-    _client_left: Callable[[], None] | None = None
+    _client_left: tuple[RequestResponseCycle, Callable[[], None]] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -56,15 +57,18 @@ class GuardedProtocol(HttpToolsProtocol):
             # A head that is held refers back; letting go spares the garbage collector.
             self.cycle.transport = self.transport
         if self._client_left is not None:
-            self._client_left()
+            cycle, call = self._client_left
+            # uvicorn tells the request that came last, which may wait behind this one.
+            cycle.disconnected = True
+            call()
             self._client_left = None
 
-    def on_leaving(self, call: Callable[[], None]) -> None:
+    def on_leaving(self, cycle: RequestResponseCycle, call: Callable[[], None]) -> None:
         """Call back when the client leaves, in place of whoever asked before.
 
         It spares each request a task that waits for it by `receive`.
         """
-        self._client_left = call
+        self._client_left = cycle, call
         if self.transport.is_closing():
             self.loop.call_soon(call)
 
@@ -103,9 +107,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.is_idle and self.parser.should_upgrade() and self._should_upgrade():
             # The connection would change hands, and whoever is being answered never see its end.
             raise ValueError("a handshake behind a request that has no answer yet")
-        # uvicorn types the keys of the specification alone.
-        self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
         super().on_headers_complete()
+        # uvicorn types the keys of the specification alone.
+        self.scope[ON_LEAVING] = partial(self.on_leaving, self.cycle)  # type: ignore[literal-required]
         # An answer to HEAD is a head alone: nothing follows that it could leave with.
         if self.scope["method"] != "HEAD" and not self.is_idle:
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
