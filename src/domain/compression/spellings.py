@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from .tokenizer import Tokenizer
 
@@ -34,12 +34,8 @@ def spellings_of(tokenizer: Tokenizer) -> Spellings:
 
 _known: Callable[[Any], Spellings] = lru_cache(maxsize=4)(Spellings)
 
-_INNER_BYTES = frozenset(map(chr, range(0xDC80, 0xDCC0)))
-
-
-def begins_inside_a_character(spelling: str) -> bool:
-    """Whether the first byte of a token is one with which no character begins."""
-    return spelling[0] in _INNER_BYTES
+INNER_BYTES: Final = frozenset(map(chr, range(0xDC80, 0xDCC0)))
+"""What spells the bytes with which no character begins."""
 
 
 @lru_cache(maxsize=1 << 14)

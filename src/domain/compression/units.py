@@ -8,7 +8,7 @@ from typing import Self
 from attrs import frozen
 
 from .graphemes import continuations
-from .spellings import begins_inside_a_character, spellings_of, whole_character
+from .spellings import INNER_BYTES, spellings_of, whole_character
 from .tokenizer import Tokenizer
 
 LONGEST_RUN = 1 << 16
@@ -47,13 +47,13 @@ class Units:
         """The number of tokens before the first unit, the second and so on, and of them all."""
         if self.are_single_tokens:
             return range(len(self.texts) + 1)
-        return [0, *accumulate(self.sizes)]
+        return [*accumulate(self.sizes, initial=0)]
 
     def running_total(self, order: Sequence[int]) -> Sequence[int]:
         """The number of tokens of none, of the first one, two, three and so on of `order`."""
         if self.are_single_tokens:
             return range(len(order) + 1)
-        return [0, *accumulate(map(self.sizes.__getitem__, order))]
+        return [*accumulate(map(self.sizes.__getitem__, order), initial=0)]
 
     def joined_where(self, continues: bytes, spell: Callable[[str], str] = str) -> Self:
         """Larger units, in which each that has a 1 is joined to the one before it."""
@@ -138,7 +138,7 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
     text = "".join(spellings)
     if text.isascii() and "\r" not in text:
         return units
-    inner = {*filter(begins_inside_a_character, set(spellings))}
+    inner = {spelling for spelling in set(spellings) if spelling[0] in INNER_BYTES}
     if inner:
         units = units.joined_where(bytes(map(inner.__contains__, spellings)), whole_character)
     return units.joined_where(continuations(units.texts))
