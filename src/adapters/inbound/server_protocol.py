@@ -4,10 +4,10 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from httptools import HttpRequestParser
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -34,7 +34,8 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
-    _client_left: tuple[RequestResponseCycle, Callable[[], None]] | None = None
+    _client_left: Callable[[], None] | None = None
+    _answering: RequestResponseCycle | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -56,19 +57,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.is_idle:
             # A head that is held refers back; letting go spares the garbage collector.
             self.cycle.transport = self.transport
-        if self._client_left is not None:
-            cycle, call = self._client_left
+        if self._answering is not None:
             # uvicorn tells the request that came last, which may wait behind this one.
-            cycle.disconnected = True
-            call()
+            self._answering.disconnected = True
+        if self._client_left is not None:
+            self._client_left()
             self._client_left = None
 
-    def on_leaving(self, cycle: RequestResponseCycle, call: Callable[[], None]) -> None:
+    def on_leaving(self, call: Callable[[], None]) -> None:
         """Call back when the client leaves, in place of whoever asked before.
 
         It spares each request a task that waits for it by `receive`.
         """
-        self._client_left = cycle, call
+        self._client_left = call
         if self.transport.is_closing():
             self.loop.call_soon(call)
 
@@ -107,9 +108,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.is_idle and self.parser.should_upgrade() and self._should_upgrade():
             # The connection would change hands, and whoever is being answered never see its end.
             raise ValueError("a handshake behind a request that has no answer yet")
-        super().on_headers_complete()
         # uvicorn types the keys of the specification alone.
-        self.scope[ON_LEAVING] = partial(self.on_leaving, self.cycle)  # type: ignore[literal-required]
+        self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
+        super().on_headers_complete()
         # An answer to HEAD is a head alone: nothing follows that it could leave with.
         if self.scope["method"] != "HEAD" and not self.is_idle:
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
@@ -126,6 +127,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 says no more than ours
         """Refuse what the parser could not read."""
         self._refuse(BadRequest("This is not a request that can be understood."))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _head_has_ended(self) -> None:
         self._in_head = False
