@@ -34,8 +34,8 @@ def test_a_clean_end_is_the_upstreams_own(proxy: RunningProxy, upstream: Scripte
         with connected(proxy.address) as client:
             got = client.ask(b"GET", b"/v1/models")
 
-        assert got.status != 500
-        is_ours = got.status == 502 and b'"proxy_error"' in got.body
+        is_ours = b'"proxy_error"' in got.body
+        assert not is_ours or got.status == 502
         if got.complete and not is_ours:
             assert got.body == whole_body(raw)
 
