@@ -1,6 +1,7 @@
 """Where the values of any JSON text stand, and what is no JSON."""
 
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ from tests.json_documents import (
     values,
 )
 
+from openai_proxy.domain.bodies import json_grammar
 from openai_proxy.domain.bodies.json_spans import (
     DEEPEST_NESTING,
     DuplicateKey,
@@ -56,6 +58,12 @@ class TestWhatIsJson:
     @given(documents, window_sizes)
     def test_every_spelling_of_every_value_passes(self, text: bytes, window_bytes: int) -> None:
         assert passes(text, window_bytes)
+
+    def test_no_group_is_repeated_in_the_way_that_older_interpreters_get_wrong(self) -> None:
+        spellings = b" ".join(v for v in vars(json_grammar).values() if isinstance(v, bytes))
+
+        assert re.findall(rb"\)[*+?]\+", spellings)
+        assert not re.findall(rb"(?<!\|\(\?!\))\)[*+?]\+", spellings)
 
     @given(broken(documents))
     @example(b"")

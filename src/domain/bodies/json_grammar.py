@@ -8,26 +8,34 @@ import re
 
 from attrs import frozen
 
+
+def _repeated(group: bytes) -> bytes:
+    # Where a repetition breaks off within its group, CPython before 3.11.5 goes on from there
+    # (its issue 106052). It goes back before each choice, so the last one never matches.
+    return rb"(?:" + group + rb"|(?!))*+"
+
+
 _SPACE = rb"[ \t\n\r]*+"
 _PLAIN = rb'[^"\\\x00-\x1f]*+'
-_ESCAPES = rb'(?:\\["\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})++)'
-_CHARACTERS = _PLAIN + rb"(?:" + _ESCAPES + _PLAIN + rb")*+"
+_CODE_UNIT = rb"\\u[0-9A-Fa-f]{4}"
+_ESCAPES = rb'(?:\\["\\/bfnrt]|' + _CODE_UNIT + _repeated(_CODE_UNIT) + rb")"
+_CHARACTERS = _PLAIN + _repeated(_ESCAPES + _PLAIN)
 _STRING = rb'"' + _CHARACTERS + rb'"'
-_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++|)(?:[eE][+-]?[0-9]++|)"
 _COLON = _SPACE + rb":" + _SPACE
 _COMMA = rb"," + _SPACE
 
 
 def _list_of(item: bytes) -> bytes:
-    return rb"(?:" + item + rb"(?:" + _COMMA + item + rb")*+)?+"
+    return rb"(?:" + item + _repeated(_COMMA + item) + rb"|)"
 
 
 _SCALAR = rb"(?:" + _STRING + rb"|" + _NUMBER + rb"|true|false|null)" + _SPACE
 _FLAT_ARRAY = rb"\[" + _SPACE + _list_of(_SCALAR) + rb"\]" + _SPACE
 _FLAT_OBJECT = rb"\{" + _SPACE + _list_of(_STRING + _COLON + _SCALAR) + rb"\}" + _SPACE
 _FLAT = rb"(?:" + _SCALAR + rb"|" + _FLAT_ARRAY + rb"|" + _FLAT_OBJECT + rb")"
-_FLAT_ELEMENTS = rb"(?:" + _FLAT + _COMMA + rb")*+"
-_FLAT_MEMBERS = rb"(?:" + _STRING + _COLON + _FLAT + _COMMA + rb")*+"
+_FLAT_ELEMENTS = _repeated(_FLAT + _COMMA)
+_FLAT_MEMBERS = _repeated(_STRING + _COLON + _FLAT + _COMMA)
 _CAPTURED_KEY = rb"(" + _STRING + rb")" + _COLON
 
 SPACE = re.compile(_SPACE)
