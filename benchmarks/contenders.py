@@ -98,6 +98,7 @@ def contenders(further: Mapping[str, str] = Factory(dict)) -> list[Contender]:
         Contender("direct", None),
         Contender("nginx", _nginx, missing=_unless_installed("nginx")),
         Contender("haproxy", _haproxy, missing=_unless_installed("haproxy")),
+        Contender("bytes over uvloop", _bare_relay),
         product(PRODUCT),
         product(f"{PRODUCT}, httpx", UPSTREAM_TRANSPORT="httpx"),
         evolve(product(f"{PRODUCT}, keep 0.5", COMPRESSION_RATIO="2.0"), compresses=True),
@@ -183,6 +184,15 @@ def _haproxy(directory: Path, port: int, upstream: int) -> Sequence[str]:
     configuration = directory / "haproxy.cfg"
     configuration.write_text(_HAPROXY.format(port=port, upstream=upstream))
     return ["haproxy", "-f", str(configuration)]
+
+
+def _bare_relay(_directory: Path, port: int, upstream: int) -> Sequence[str]:
+    return [
+        sys.executable,
+        str(Path(__file__).with_name("bare_relay.py")),
+        str(port),
+        str(upstream),
+    ]
 
 
 def _product(_directory: Path, _port: int, _upstream: int) -> Sequence[str]:
