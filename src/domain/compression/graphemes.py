@@ -35,11 +35,16 @@ _PLAIN = frozenset({0b0000, 0b0011, 0b0100, 0b0111})
 
 _UNDECIDED = 2
 _SHORT_RUN = 8
+_SHORT_PIECE = 128
+"""What is longer may be of any length, and is not remembered."""
 
 
 def continuations(pieces: Sequence[str]) -> bytes:
     """A byte for each piece, 1 if it begins inside a grapheme."""
-    edges = {piece: _edges_of(piece) for piece in set(pieces)}
+    distinct = set(pieces)
+    are_short = max(map(len, distinct)) <= _SHORT_PIECE
+    edges_of = _remembered_edges if are_short else _edges
+    edges = {piece: edges_of(piece) for piece in distinct}
     if _PLAIN.issuperset(edges.values()):
         return bytes(len(pieces))
     row = bytes(map(edges.__getitem__, pieces))
@@ -49,7 +54,8 @@ def continuations(pieces: Sequence[str]) -> bytes:
     undecided = between.find(_UNDECIDED)
     while undecided >= 0:
         start, end = between.rfind(0, 0, undecided), between.find(0, undecided)
-        decided[start:end] = _continuations_within(tuple(pieces[start:end]))
+        within = _remembered_within if are_short and end - start <= _SHORT_RUN else _within
+        decided[start:end] = within(tuple(pieces[start:end]))
         undecided = between.find(_UNDECIDED, end)
     return bytes(decided[:-1])
 
@@ -58,21 +64,17 @@ def _either(one: bytes, other: bytes) -> bytes:
     return (int.from_bytes(one) | int.from_bytes(other)).to_bytes(len(one))
 
 
-@lru_cache(maxsize=1 << 15)
-def _edges_of(piece: str) -> int:
+def _edges(piece: str) -> int:
     last, first = _LAST.match(piece[-1]), _FIRST.match(piece[0])
     return (last.lastindex or 0 if last else 0) << 2 | (first.lastindex or 0 if first else 0)
 
 
-def _continuations_within(pieces: tuple[str, ...]) -> bytes:
+def _within(pieces: tuple[str, ...]) -> bytes:
     """As `continuations`, for pieces of which the first begins with a grapheme."""
-    # Many scripts spell the same few clusters again and again.
-    return (_looked_up if len(pieces) <= _SHORT_RUN else _found)(pieces)
-
-
-def _found(pieces: tuple[str, ...]) -> bytes:
     starts = {*accumulate(map(len, _GRAPHEME.findall("".join(pieces))), initial=0)}
     return bytes(start not in starts for start in accumulate(map(len, pieces[:-1]), initial=0))
 
 
-_looked_up = lru_cache(maxsize=1 << 14)(_found)
+# Many scripts spell the same few clusters again and again.
+_remembered_edges = lru_cache(maxsize=1 << 15)(_edges)
+_remembered_within = lru_cache(maxsize=1 << 14)(_within)

@@ -7,6 +7,8 @@ from typing import Any, Final
 from .tokenizer import Tokenizer
 
 _LARGEST_VOCABULARY = 1 << 18
+_FEW_BYTES = 8
+"""Such characters come again and again; longer rows might not, and could be of any length."""
 
 
 class Spellings(dict[int, str]):
@@ -38,7 +40,13 @@ INNER_BYTES: Final = frozenset(map(chr, range(0xDC80, 0xDCC0)))
 """What spells the bytes with which no character begins."""
 
 
-@lru_cache(maxsize=1 << 14)
-def whole_character(spellings: str) -> str:
-    """The character that tokens spell together, each of them a part of it."""
+def whole_characters(spellings: str) -> str:
+    """What tokens spell together that end inside characters."""
+    return (_looked_up if len(spellings) <= _FEW_BYTES else _decoded)(spellings)
+
+
+def _decoded(spellings: str) -> str:
     return spellings.encode(errors="surrogateescape").decode()
+
+
+_looked_up = lru_cache(maxsize=1 << 14)(_decoded)

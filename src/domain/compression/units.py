@@ -8,7 +8,7 @@ from typing import Self
 from attrs import frozen
 
 from .graphemes import continuations
-from .spellings import INNER_BYTES, spellings_of, whole_character
+from .spellings import INNER_BYTES, spellings_of, whole_characters
 from .tokenizer import Tokenizer
 
 LONGEST_RUN = 1 << 16
@@ -140,5 +140,5 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
         return units
     inner = {spelling for spelling in set(spellings) if spelling[0] in INNER_BYTES}
     if inner:
-        units = units.joined_where(bytes(map(inner.__contains__, spellings)), whole_character)
+        units = units.joined_where(bytes(map(inner.__contains__, spellings)), whole_characters)
     return units.joined_where(continuations(units.texts))
