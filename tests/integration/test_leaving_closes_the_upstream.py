@@ -219,7 +219,8 @@ def test_2400_random_departures_leave_nothing_behind(
         thread.join()
 
     _ask_models(proxy, 50)
-    assert proxy.open_descriptors() <= before + 40
+    # A busy machine may still be closing what was left last.
+    wait_until(lambda: proxy.open_descriptors() <= before + 40)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
