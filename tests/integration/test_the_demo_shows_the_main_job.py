@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Mapping
 
 import httpx
 from tests.running_proxy import COMMAND
@@ -21,23 +22,39 @@ def test_it_shows_the_same_chat_with_and_without_compression_and_ends() -> None:
     assert shown.stderr == ""
 
 
+def test_a_machine_behind_an_http_proxy_needs_it_for_neither_client() -> None:
+    nobody = {"HTTP_PROXY": "http://127.0.0.1:9"}
+
+    with_openai = subprocess.run(
+        [COMMAND, "demo"], capture_output=True, timeout=60, check=False, env=nobody
+    )
+    with_httpx = demo_without_openai(nobody)
+
+    assert (with_openai.returncode, with_openai.stderr) == (0, b"")
+    assert (with_httpx.returncode, with_httpx.stderr) == (0, "")
+
+
 def test_without_the_openai_package_it_uses_httpx() -> None:
+    shown = demo_without_openai({})
+
+    assert "The client is plain httpx" in shown.stdout
+    assert shown.stdout.count("billed by the upstream") == 2
+
+
+def demo_without_openai(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     program = (
         "import sys; sys.modules['openai'] = None\n"
         "from openai_proxy.app.command import main\n"
         "main(['demo'])"
     )
-
-    shown = subprocess.run(
+    return subprocess.run(
         [COMMAND.with_name("python"), "-c", program],
         capture_output=True,
         text=True,
         timeout=60,
-        check=True,
+        check=False,
+        env=environment,
     )
-
-    assert "The client is plain httpx" in shown.stdout
-    assert shown.stdout.count("billed by the upstream") == 2
 
 
 def test_with_serve_it_answers_the_printed_command_until_ctrl_c() -> None:

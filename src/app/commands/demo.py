@@ -97,21 +97,24 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
 
 
 def _client_name() -> str:
-    return "plain httpx" if _openai_client() is None else "the openai package"
+    return "plain httpx" if _openai() is None else "the openai package"
 
 
-def _openai_client() -> Any:
+def _openai() -> Any:
     try:
         import openai  # noqa: PLC0415 - used if the reader has it
     except ImportError:
         return None
-    return openai.OpenAI
+    return openai
 
 
 def _chat(base_url: str) -> Reply:
-    """Send the message, and read the answer as a stream."""
-    client = _openai_client()
-    return _chat_with_httpx(base_url) if client is None else _chat_with_openai(client, base_url)
+    """Send the message past any HTTP proxy of this machine, and read the answer as a stream."""
+    with httpx.Client(trust_env=False, timeout=30) as http:
+        openai = _openai()
+        if openai is None:
+            return _chat_with_httpx(http, base_url)
+        return _chat_with_openai(openai.OpenAI(base_url=base_url, api_key="demo", http_client=http))
 
 
 def _request() -> dict[str, Any]:
@@ -123,15 +126,13 @@ def _request() -> dict[str, Any]:
     }
 
 
-def _chat_with_openai(client: Any, base_url: str) -> Reply:
-    with client(base_url=base_url, api_key="demo") as api:
-        chunks = [chunk.model_dump() for chunk in api.chat.completions.create(**_request())]
-    return _reply(chunks)
+def _chat_with_openai(client: Any) -> Reply:
+    return _reply([chunk.model_dump() for chunk in client.chat.completions.create(**_request())])
 
 
-def _chat_with_httpx(base_url: str) -> Reply:
+def _chat_with_httpx(http: httpx.Client, base_url: str) -> Reply:
     url = f"{base_url}/chat/completions"
-    with httpx.stream("POST", url, json=_request(), timeout=30) as response:
+    with http.stream("POST", url, json=_request()) as response:
         events = [line.removeprefix("data: ") for line in response.iter_lines() if line]
     return _reply([json.loads(event) for event in events if event != "[DONE]"])
 
