@@ -1,6 +1,7 @@
 """Which adapter stands behind each port: the only place that names both."""
 
 import hashlib
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -76,6 +77,16 @@ def _log(settings: Settings) -> LogSink:
     )
 
 
+def _compression(settings: Settings, vocabularies: Vocabularies) -> Compressor:
+    # Workers compress side by side on the same processors.
+    threads = max(1, _available_processors() // settings.workers)
+    return ThreadedCompressor(vocabularies.tokenizer_for, threads=threads)
+
+
+def _available_processors() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def _prices(settings: Settings) -> PriceList | None:
     return None if settings.prices_file is None else load_prices(settings.prices_file)
 
@@ -137,7 +148,7 @@ class Container(containers.DeclarativeContainer):
     log: providers.Provider[LogSink] = providers.Singleton(_log, settings)
     policy: providers.Provider[CompressionPolicy] = providers.Singleton(load_policy, settings)
     compression: providers.Provider[Compressor] = providers.Singleton(
-        ThreadedCompressor, vocabularies.provided.tokenizer_for
+        _compression, settings, vocabularies
     )
     access: providers.Provider[AccessPolicy] = providers.Singleton(_access, settings)
     traffic: providers.Provider[Traffic] = providers.Singleton(Traffic)

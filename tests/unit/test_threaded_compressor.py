@@ -1,7 +1,6 @@
 """How many bodies are compressed at a time, and for whom no longer."""
 
 import asyncio
-import os
 import threading
 
 import pytest
@@ -14,7 +13,7 @@ from openai_proxy.domain.compression.tokenizer import Tokenizer
 from openai_proxy.domain.control.policy import CompressionPolicy
 
 HALVING = CompressionPolicy(keep_ratio=KeepRatio.from_tokens_to_keep_ratio(0.5))
-PROCESSORS = os.cpu_count() or 1
+THREADS = 3
 CHAT = b'{"messages": [{"role": "user", "content": "One, two, three, four, five."}]}'
 
 
@@ -33,16 +32,16 @@ class Held:
         return FakeTokenizer()
 
 
-def test_as_many_are_compressed_at_a_time_as_there_are_processors() -> None:
+def test_as_many_are_compressed_at_a_time_as_there_are_threads() -> None:
     held = Held()
-    compressor = ThreadedCompressor(held.tokenizer_for)
+    compressor = ThreadedCompressor(held.tokenizer_for, threads=THREADS)
 
     async def compress_many() -> int:
         asked = [
             asyncio.create_task(compressor.compress(CHAT, "chat", HALVING))
-            for _ in range(4 * PROCESSORS)
+            for _ in range(4 * THREADS)
         ]
-        await asyncio.to_thread(wait_until, lambda: held.begun == PROCESSORS)
+        await asyncio.to_thread(wait_until, lambda: held.begun == THREADS)
         # Time for one more to begin, if it could.
         await asyncio.sleep(0.05)
         begun = held.begun
@@ -54,19 +53,19 @@ def test_as_many_are_compressed_at_a_time_as_there_are_processors() -> None:
     begun = asyncio.run(compress_many())
     compressor.close()
 
-    assert (begun, held.begun) == (PROCESSORS, 4 * PROCESSORS)
+    assert (begun, held.begun) == (THREADS, 4 * THREADS)
 
 
 def test_whoever_leaves_while_waiting_for_a_turn_gets_none() -> None:
     held = Held()
-    compressor = ThreadedCompressor(held.tokenizer_for)
+    compressor = ThreadedCompressor(held.tokenizer_for, threads=THREADS)
 
     async def leave_the_queue() -> None:
         asked = [
             asyncio.create_task(compressor.compress(CHAT, "chat", HALVING))
-            for _ in range(PROCESSORS + 1)
+            for _ in range(THREADS + 1)
         ]
-        await asyncio.to_thread(wait_until, lambda: held.begun == PROCESSORS)
+        await asyncio.to_thread(wait_until, lambda: held.begun == THREADS)
         asked[-1].cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked[-1]
@@ -77,4 +76,4 @@ def test_whoever_leaves_while_waiting_for_a_turn_gets_none() -> None:
     asyncio.run(leave_the_queue())
     compressor.close()
 
-    assert held.begun == PROCESSORS + 1
+    assert held.begun == THREADS + 1

@@ -1,7 +1,6 @@
 """Compressing bodies beside the event loop."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +18,15 @@ Result = TypeVar("Result")
 
 
 class ThreadedCompressor:
-    """As many compressions at a time as there are processors; the rest wait their turn.
+    """As many compressions at a time as there are `threads`; the rest wait their turn.
 
     Threads suffice: tiktoken releases the interpreter lock, and the interpreter
     lends it on every few milliseconds otherwise.
     """
 
-    def __init__(self, tokenizer_for: Callable[[str], Tokenizer]) -> None:
+    def __init__(self, tokenizer_for: Callable[[str], Tokenizer], *, threads: int) -> None:
         self._tokenizer_for = tokenizer_for
-        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compression")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="compression")
 
     async def compress(
         self, body: bytes, endpoint: str, policy: CompressionPolicy
