@@ -364,3 +364,6 @@ def is_refused(proxy: RunningProxy) -> bool:
             return False
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # It came in the moment in which the listener closed.
+        return False
