@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from dotenv import dotenv_values
 
@@ -88,8 +89,12 @@ def _takes_files(directory: Path) -> bool:
     """Whether files can be made there, the directory first if it is missing."""
     # Path.exists would raise where a directory above may not be searched.
     existing = (place for place in (directory, *directory.parents) if os.access(place, os.F_OK))
-    nearest = next(existing)
-    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    try:
+        # Permissions do not tell: root has all of them, and still not every place takes files.
+        with TemporaryFile(dir=next(existing)):
+            return True
+    except OSError:
+        return False
 
 
 def _read_secret_files(environment: dict[str, str]) -> list[str]:
