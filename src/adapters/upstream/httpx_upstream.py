@@ -63,9 +63,9 @@ class HttpxUpstream:
             connect=connect_timeout, read=read_timeout, write=read_timeout, pool=connect_timeout
         ).as_dict()
 
-    def send(self, request: UpstreamRequest) -> "_Exchange":
+    def send(self, request: UpstreamRequest) -> "_RequestContext":
         """Open an exchange; see `UpstreamClient.send`."""
-        return _Exchange(self._transport, self._httpx_request(request))
+        return _RequestContext(self._transport, self._httpx_request(request))
 
     async def aclose(self) -> None:
         """Close the connections to the upstream."""
@@ -81,7 +81,7 @@ class HttpxUpstream:
         )
 
 
-class _Exchange:
+class _RequestContext:
     """One request and its answer, for as long as the block lasts."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:

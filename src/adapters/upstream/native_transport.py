@@ -47,14 +47,14 @@ class NativeTransport(httpx.AsyncBaseTransport):
         outgoing = OutgoingRequest(request)
         await outgoing.gather()
         timeouts: Timeouts = request.extensions.get("timeout", {})
-        return await self._exchange(origin, outgoing, timeouts)
+        return await self._send(origin, outgoing, timeouts)
 
     async def aclose(self) -> None:
         """Close all idle connections."""
         self._pool.close()
         await asyncio.sleep(0)  # in which the event loop closes the sockets
 
-    async def _exchange(
+    async def _send(
         self, origin: Origin, outgoing: OutgoingRequest, timeouts: Timeouts, *, fresh: bool = False
     ) -> httpx.Response:
         connection = await self._pool.acquire(
@@ -63,16 +63,16 @@ class NativeTransport(httpx.AsyncBaseTransport):
             connect_timeout=timeouts.get("connect"),
             fresh=fresh,
         )
-        exchange = _Exchange(self._pool, connection, outgoing, timeouts)
+        stream = _AnswerStream(self._pool, connection, outgoing, timeouts)
         try:
-            return await exchange.response()
+            return await stream.response()
         except (httpx.ReadError, httpx.RemoteProtocolError):
-            if fresh or not (exchange.was_stale and outgoing.is_repeatable):
+            if fresh or not (stream.was_stale and outgoing.is_repeatable):
                 raise
-        return await self._exchange(origin, outgoing, timeouts, fresh=True)
+        return await self._send(origin, outgoing, timeouts, fresh=True)
 
 
-class _Exchange(httpx.AsyncByteStream):
+class _AnswerStream(httpx.AsyncByteStream):
     """One request on its connection, and the body of the answer to it."""
 
     def __init__(
@@ -106,7 +106,7 @@ class _Exchange(httpx.AsyncByteStream):
         """Whether the connection was a kept one, and nothing came back on it."""
         return self._connection.is_reused and not self._answer.has_begun
 
-    def __aiter__(self) -> "_Exchange":
+    def __aiter__(self) -> "_AnswerStream":
         return self
 
     async def __anext__(self) -> bytes:

@@ -104,11 +104,11 @@ class StockTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return as soon as the head of the answer is there."""
-        exchange = _Exchange(self._pool, request)
+        stream = _AnswerStream(self._pool, request)
         try:
-            return await exchange.response()
+            return await stream.response()
         except BaseException:
-            await exchange.aclose()
+            await stream.aclose()
             raise
 
     async def aclose(self) -> None:
@@ -116,7 +116,7 @@ class StockTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-class _Exchange(httpx.AsyncByteStream):
+class _AnswerStream(httpx.AsyncByteStream):
     """One exchange in a task of its own, and the body of its answer."""
 
     _watch: Watch
