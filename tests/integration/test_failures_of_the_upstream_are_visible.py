@@ -262,6 +262,17 @@ class TestCutAnswers:
 
         assert (got.status, got.body, got.complete) == (200, b"part", False)
 
+    @pytest.mark.parametrize("script", CUT_ANSWERS.values(), ids=CUT_ANSWERS)
+    def test_nor_is_it_for_a_client_of_http_1_0(
+        self, client: RawClient, upstream: ScriptedUpstream, script: tuple[Step, ...]
+    ) -> None:
+        upstream.plays(*script)
+
+        client.send(request(b"GET", b"/v1/models").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        got = client.receive_answer()
+
+        assert (got.status, got.body, got.complete) == (200, b"part", False)
+
     def test_a_cut_stream_gets_no_done_of_ours(
         self, client: RawClient, upstream: ScriptedUpstream
     ) -> None:

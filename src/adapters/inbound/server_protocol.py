@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +27,8 @@ HEAD_SECONDS = 15
 
 # Origin form (RFC 9112 section 3.2.1). uvicorn takes the path out of anything else.
 _ORIGIN_FORM = re.compile(rb"/[\x21\x22\x24-\x7e]*")
+
+_LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -115,7 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.scope["method"] != "HEAD" and not self.is_idle:
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
         if self.scope["http_version"] == "1.0":
-            self.cycle.send = _UnframedAnswer(self.cycle)  # type: ignore[method-assign]
+            self.cycle.send = _UnframedAnswer(self.cycle, self.transport)  # type: ignore[method-assign]
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -192,11 +196,14 @@ class _UnframedAnswer:
     """The `send` of an HTTP/1.0 request: an answer of unknown length ends with the connection.
 
     uvicorn sends chunks whatever the version, which HTTP/1.0 does not know (RFC
-    9112 section 6.1). Its count of the bytes still to come is made not to run out.
+    9112 section 6.1). Its count of the bytes still to come is made not to run
+    out. A connection that ends before the answer does is reset, since an end in
+    order would pass for the answer's.
     """
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, transport: asyncio.Transport) -> None:
         self._cycle = cycle
+        self._transport = transport
         self._send: Any = cycle.send
         self._is_unframed = False
 
@@ -207,8 +214,17 @@ class _UnframedAnswer:
             if self._is_unframed:
                 self._cycle.chunked_encoding = False
                 self._cycle.expected_content_length = sys.maxsize
+                _reset_on_close(self._transport, resets=True)
         elif self._is_unframed and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             self._cycle.expected_content_length = 0
             message = {**message, "body": b""}
+            _reset_on_close(self._transport, resets=False)
         await self._send(message)
+
+
+def _reset_on_close(transport: asyncio.Transport, *, resets: bool) -> None:
+    """Have the connection reset when it is closed, or ended in order again."""
+    if not transport.is_closing():
+        linger = struct.pack(_LINGER, resets, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
