@@ -4,8 +4,8 @@ SMUGGLED = b"GET /v1/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CHUNKED_HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 
-def post(*lines: bytes, body: bytes = b"hello") -> bytes:
-    head = [b"POST /v1/responses HTTP/1.1", b"Host: localhost", *lines]
+def post(*lines: bytes, body: bytes = b"hello", version: bytes = b"HTTP/1.1") -> bytes:
+    head = [b"POST /v1/responses " + version, b"Host: localhost", *lines]
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
@@ -44,6 +44,9 @@ AMBIGUOUS_FRAMING = {
     "xchunked": post(b"Transfer-Encoding: xchunked", body=CHUNKED_HELLO),
     "quoted chunked": post(b'Transfer-Encoding: "chunked"', body=CHUNKED_HELLO),
     "a vertical tab before chunked": post(b"Transfer-Encoding: \x0bchunked", body=CHUNKED_HELLO),
+    "chunked in HTTP/1.0": post(
+        b"Transfer-Encoding: chunked", body=CHUNKED_HELLO, version=b"HTTP/1.0"
+    ),
     "a space before the colon of chunked": post(b"Transfer-Encoding : chunked", body=CHUNKED_HELLO),
     "a body lost to an upgrade": post(
         b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 5"
@@ -74,6 +77,7 @@ OTHER_UNSOUND_HEADS = {
     "bare line feeds throughout": get().replace(b"\r\n", b"\n"),
     "a bare line feed at the end of the head": get()[:-2] + b"\n",
     "a bare carriage return in a value": get(b"GET /v1/models HTTP/1.1", b"x: a\rb"),
+    "a bare line feed in a value": get(b"GET /v1/models HTTP/1.1", b"x: a\ny: b"),
     "NUL in a value": get(b"GET /v1/models HTTP/1.1", b"x: a\0b"),
     "NUL in a name": get(b"GET /v1/models HTTP/1.1", b"x\0y: a"),
     "a folded value": get(b"GET /v1/models HTTP/1.1", b"x: a\r\n b"),
@@ -88,6 +92,7 @@ OTHER_UNSOUND_HEADS = {
     "a method in lower case": get(b"get /v1/models HTTP/1.1"),
     "CONNECT": get(b"CONNECT evil.example:443 HTTP/1.1"),
     "no host": b"GET /v1/models HTTP/1.1\r\n\r\n",
+    "no host in HTTP/1.0": b"GET /v1/models HTTP/1.0\r\n\r\n",
     "two hosts": get(b"GET /v1/models HTTP/1.1", b"Host: localhost"),
     "an empty host": get(host=b""),
     "a host with a path": get(host=b"localhost/x"),

@@ -32,6 +32,7 @@ MENDED_BY_H11 = {
     "a folded length",
     "a folded value",
     "a bare line feed after the request line",
+    "a bare line feed in a value",
     "bare line feeds throughout",
     "a bare line feed at the end of the head",
     "a bare line feed in the trailers",

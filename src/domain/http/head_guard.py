@@ -64,6 +64,9 @@ def _check_framing(head: RequestHead) -> None:
         raise BadRequest("Content-Length and Transfer-Encoding exclude each other.")
     if codings and (len(codings) > 1 or codings[0].lower() != b"chunked"):
         raise BadRequest("The only Transfer-Encoding understood here is 'chunked'.")
+    if codings and head.http_version == "1.0":
+        # RFC 9112 section 6.1: whoever passed it on may have taken the body for something else.
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding.")
     if lengths and (len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0])):
         raise BadRequest("Content-Length must be one number.")
     # Parsers take what follows such a head for the other protocol, and lose the body.
