@@ -4,6 +4,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from tests.figures import assert_at_most
 from tests.running_proxy import RunningProxy
 
 MIB = 1024 * 1024
@@ -27,5 +28,4 @@ def growth_of_at_most(ceiling: int, proxy: RunningProxy) -> Generator[None]:
     finally:
         over.set()
         watcher.join()
-    print(f"growth: {(highest - before) / MIB:.1f} MiB")  # noqa: T201 (pytest -rP shows it)
-    assert highest - before <= ceiling
+    assert_at_most(ceiling / MIB, (highest - before) / MIB, "MiB of growth")
