@@ -9,17 +9,17 @@ from attrs import frozen
 
 @frozen
 class Authority:
-    """One self-signed certificate for 127.0.0.1, its own authority."""
+    """One self-signed certificate, its own authority."""
 
     certificate: Path
     key: Path
 
     @classmethod
-    def made_in(cls, directory: Path) -> "Authority":
+    def made_in(cls, directory: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> "Authority":
         certificate, key = directory / "certificate.pem", directory / "key.pem"
         arguments = f"""
             req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2
-            -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:localhost
+            -subj /CN=127.0.0.1 -addext subjectAltName={names}
             -keyout {key.name} -out {certificate.name}
         """.split()
         subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from tests.certificates import Authority
@@ -31,13 +32,17 @@ class TestTls:
 
         assert secured.requests == []
 
+    @pytest.mark.usefixtures("authority")
     def test_a_certificate_of_another_name_makes_it_unreachable(
-        self, run: Run, connect: Connect, authority: Authority, secured: ScriptedUpstream
+        self, run: Run, connect: Connect, tmp_path: Path
     ) -> None:
-        url = secured.url.replace("127.0.0.1", "127.0.0.2")
+        other = Authority.made_in(tmp_path, names="DNS:elsewhere.example")
 
-        with pytest.raises(UpstreamUnreachable):
-            run(_ask(connect(url, trusted=authority.for_clients())))
+        with (
+            ScriptedUpstream(tls=other.for_servers()) as upstream,
+            pytest.raises(UpstreamUnreachable),
+        ):
+            run(_ask(connect(upstream.url, trusted=other.for_clients())))
 
     def test_whoever_answers_in_plain_text_is_unreachable(self, run: Run, connect: Connect) -> None:
         async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
