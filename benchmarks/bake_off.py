@@ -7,10 +7,14 @@ end), takes minutes, and writes the tables into PAGE (docs/bake-off.md), below
 a line that marks their place.
 """
 
+# It brings the list of stop words itself.
+# pyright: reportMissingImports=false, reportUnknownMemberType=false
+
 import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -67,19 +71,20 @@ class Tasting:
     is_held_out: bool
 
 
+def _share_that_survives(kind: str, outcome: Outcome) -> float | None:
+    return outcome.row.tally.survival[kind].share
+
+
 Measure = Callable[[Outcome], float | None]
 MEASURES: Final[Mapping[str, Measure]] = {
-    **{
-        kind.replace("_", " "): lambda one, kind=kind: one.row.tally.survival[kind].share
-        for kind in KINDS
-    },
+    **{kind.replace("_", " "): partial(_share_that_survives, kind) for kind in KINDS},
     "by another list": lambda one: one.by_another_list.share,
     "worst quarter": lambda one: one.row.tally.worst_quarter,
 }
 BILLED: Final[Mapping[str, Measure]] = {"billed": lambda one: one.row.tally.billed_share}
 SIMILARITIES: Final[Mapping[str, Measure]] = {
-    "cosine": lambda one: one.row.similarity and one.row.similarity.cosine,
-    "finds itself": lambda one: one.row.similarity and one.row.similarity.finds_itself,
+    "cosine": lambda one: one.row.similarity.cosine if one.row.similarity else None,
+    "finds itself": lambda one: one.row.similarity.finds_itself if one.row.similarity else None,
 }
 
 
@@ -108,7 +113,7 @@ def taste(name: str, directory: Path) -> Tasting:
 
 def _by_another_list(texts: Sequence[str], corpus: Corpus) -> Iterator[Survival]:
     """What each trial keeps of the words that are not on somebody else's list of stop words."""
-    listed = stopwordsiso.stopwords(corpus.language)
+    listed: set[str] = stopwordsiso.stopwords(corpus.language)
     facts = [Facts(text, {"content_words": [*content_words(text, listed)]}) for text in texts]
     for trial in Plan.of(RATIOS, STRATEGIES, PROTECT).trials:
         yield sum((_survivors(one, trial) for one in facts), Survival())

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,7 +123,7 @@ def product(name: str, **settings: str) -> Contender:
 @asynccontextmanager
 async def running(
     contender: Contender, upstream: int, processors: Processors
-) -> AsyncIterator[Running]:
+) -> AsyncGenerator[Running]:
     """Start it, and yield once it has relayed a request."""
     if contender.command is None:
         yield Running(contender, upstream, None)
@@ -142,7 +142,7 @@ async def running(
 
 
 @asynccontextmanager
-async def scripted_upstream(processors: Processors) -> AsyncIterator[int]:
+async def scripted_upstream(processors: Processors) -> AsyncGenerator[int]:
     """Start the upstream, and yield its port."""
     port = free_port()
     with TemporaryDirectory(prefix="benchmark-") as name, running_on(processors):

@@ -92,12 +92,17 @@ class _TaskLoader(yaml.SafeLoader):
     """Reads a task's definition without the functions that it names."""
 
 
-_TaskLoader.add_multi_constructor("!", lambda *_: None)
+def _nothing(_loader: _TaskLoader, _tag: str, _node: object) -> None:
+    return None
+
+
+_TaskLoader.add_multi_constructor("!", _nothing)  # pyright: ignore[reportUnknownMemberType] - the stub is bare here
 
 
 def _worked_examples(task: Mapping[str, Any]) -> Iterator[str]:
-    samples = (task.get("fewshot_config") or {}).get("samples")
-    for sample in samples if isinstance(samples, list) else []:
+    config: Mapping[str, Any] = task.get("fewshot_config") or {}
+    samples: Iterable[Mapping[str, str]] = config.get("samples") or ()
+    for sample in samples:
         for key in ("question", "input", "problem"):
             if key in sample:
                 yield sample[key]

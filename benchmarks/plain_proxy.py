@@ -1,12 +1,15 @@
 """A proxy as most people would write it, on FastAPI and httpx's client."""
 
+# It runs in an environment of its own: in the developer's there is no FastAPI.
+# pyright: basic, reportMissingImports=false
+
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import FastAPI, Request  # type: ignore[import-not-found] # not in this environment
-from fastapi.responses import StreamingResponse  # type: ignore[import-not-found] # likewise
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
 
 UPSTREAM = os.environ["UPSTREAM_BASE_URL"]
 NOT_SENT_ON = {"host", "connection", "content-length", "transfer-encoding"}
@@ -24,7 +27,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-@app.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])  # type: ignore[untyped-decorator] # likewise
+@app.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def relay(request: Request, path: str) -> StreamingResponse:
     """Send the request on, and stream the answer back."""
     client: httpx.AsyncClient = request.app.state.client  # noqa: TID251 as above

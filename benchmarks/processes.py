@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGTERM
@@ -33,7 +33,7 @@ class Places:
 
 
 @contextmanager
-def running_on(processors: Processors) -> Iterator[None]:
+def running_on(processors: Processors) -> Generator[None]:
     """What is started within runs on these processors alone."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)

@@ -5,7 +5,7 @@ import itertools
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -35,11 +35,11 @@ class Outcome:
     """As many as could have; 0 where the load waits for each answer."""
     failures: int = 0
     seconds: float = 0
-    latencies: list[float] = Factory(list)
+    latencies: list[float] = Factory(list[float])
     """Seconds from a request to the end of its answer."""
-    first_bytes: list[float] = Factory(list)
+    first_bytes: list[float] = Factory(list[float])
     """Seconds from a request to the beginning of its answer."""
-    delays: list[float] = Factory(list)
+    delays: list[float] = Factory(list[float])
     """Seconds from an event's leaving the upstream to its arrival."""
     _start: tuple[float, float] = field(init=False)
 
@@ -286,7 +286,7 @@ async def _at_a_rate(
 
 
 @asynccontextmanager
-async def _connected(port: int) -> AsyncIterator[Connection]:
+async def _connected(port: int) -> AsyncGenerator[Connection]:
     connection = await Connection.to(port)
     try:
         yield connection
