@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import pytest
 from attrs import Factory, define
+from tests.figures import assert_at_most
 from tests.raw_client import Answer, RawClient, chunked, connected, request
 from tests.running_proxy import RunningProxy, StartProxy
 from tests.scripted_upstream import CHUNKED, EVENT_STREAM, Exchange, ScriptedUpstream
@@ -191,13 +192,11 @@ def test_no_answer_is_wrong_and_nothing_is_left_behind(
         memory.append(proxy.resident_bytes())
         descriptors.append(proxy.open_descriptors())
 
-    print(  # noqa: T201 (pytest -rP shows it)
-        f"{tally.right} right, {len(tally.wrong)} wrong, {tally.left} left; "
-        f"MiB from {memory[0] / MIB:.0f} to {memory[-1] / MIB:.0f}, at most {max(memory) / MIB:.0f}; "
-        f"descriptors from {descriptors[0]} to {descriptors[-1]}"
-    )
     assert tally.wrong == []
+    assert_at_most(0, len(tally.wrong), f"wrong of {tally.right} beside {tally.left} that left")
     assert min(tally.right, tally.left) > 10 * seconds
-    assert max(memory) - memory[0] <= GROWTH_CEILING
-    assert max(descriptors) - descriptors[0] <= DESCRIPTORS_CEILING
+    assert_at_most(GROWTH_CEILING / MIB, (max(memory) - memory[0]) / MIB, "MiB of growth")
+    assert_at_most(
+        DESCRIPTORS_CEILING, max(descriptors) - descriptors[0], "descriptors more than at first"
+    )
     assert "Traceback" not in proxy.stderr
