@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import stopwordsiso
 from attrs import frozen
@@ -113,7 +113,7 @@ def taste(name: str, directory: Path) -> Tasting:
 
 def _by_another_list(texts: Sequence[str], corpus: Corpus) -> Iterator[Survival]:
     """What each trial keeps of the words that are not on somebody else's list of stop words."""
-    listed: set[str] = stopwordsiso.stopwords(corpus.language)
+    listed = cast("set[str]", stopwordsiso.stopwords(corpus.language))
     facts = [Facts(text, {"content_words": [*content_words(text, listed)]}) for text in texts]
     for trial in Plan.of(RATIOS, STRATEGIES, PROTECT).trials:
         yield sum((_survivors(one, trial) for one in facts), Survival())

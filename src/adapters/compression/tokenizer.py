@@ -22,10 +22,9 @@ from tiktoken import Encoding
 
 from ...domain.compression.encodings import encoding_of_model
 from ...domain.compression.tokenizer import Tokenizer
+from .. import compression
 
 _log = logging.getLogger(__name__)
-
-_PACKAGE: Final = "openai_proxy.adapters.compression"
 
 
 class DamagedVocabulary(RuntimeError):
@@ -81,7 +80,7 @@ def load_encoding(name: str) -> Encoding:
     the one that was.
     """
     vocabulary = VOCABULARIES[name]
-    packed = files(_PACKAGE).joinpath("vocabularies", f"{name}.tiktoken.gz").read_bytes()
+    packed = files(compression).joinpath("vocabularies", f"{name}.tiktoken.gz").read_bytes()
     with _no_garbage_collection():
         return Encoding(
             name,

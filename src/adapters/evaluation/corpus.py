@@ -9,12 +9,13 @@ from typing import IO, Final
 from ...domain.bodies.json_spans import DuplicateKey, LoneSurrogate, NotJson, TooDeep, read_string
 from ...domain.bodies.request_texts import TextPlace, TooManyTexts, UnexpectedShape, texts_of_body
 from ...domain.evaluation.conversations import Conversation, Message
+from .. import evaluation
 
 PART_CHARACTERS: Final = 64 * 1024
 LONGEST_REQUEST_BYTES: Final = 32 * 1024 * 1024
 
 _ROLES: Final = frozenset({"user", "system", "developer", "assistant", "tool", "function"})
-_SAMPLE: Final = files("openai_proxy.adapters.evaluation").joinpath("sample.jsonl")
+_SAMPLE: Final = files(evaluation).joinpath("sample.jsonl")
 
 
 class UnreadableCorpus(ValueError):

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from .. import inbound
 from .local_pages import PageGuard
 
 _PAGE = "index.html"
@@ -33,7 +34,7 @@ _CONFINEMENT = {
 
 def web_page(guard: PageGuard) -> list[HTTPRouteHandler]:
     """The page, at `/_proxy/`, and a route for each of the files that it loads."""
-    folder = files("openai_proxy.adapters.inbound").joinpath("web")
+    folder = files(inbound).joinpath("web")
     return [
         _file("/_proxy/" if each.name == _PAGE else f"/_proxy/web/{each.name}", each, guard)
         for each in folder.iterdir()
