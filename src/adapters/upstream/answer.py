@@ -6,13 +6,14 @@ refused rather than guessed at.
 
 import re
 from collections import deque
+from itertools import chain
 from typing import Self
 
 import httptools
 import httpx
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of all heads of an answer, interim ones and trailers included."""
+"""Of the heads of an answer, interim ones included, and again of its trailers."""
 
 # RFC 9112 section 4; the parser looks at line ends alone.
 _FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -35,7 +36,6 @@ class Answer:
         self.keeps_alive = False
         """Whether the connection may carry another exchange."""
         self._is_for_head = method == "HEAD"
-        self._ends_with_connection = False
         self._head_bytes = 0
         self._bytes_before_head = 0
         self._pieces: deque[bytes] = deque()
@@ -55,16 +55,16 @@ class Answer:
             self.has_surplus = True
             return
         self.has_begun = True
+        if not self.has_head:
+            self._bytes_before_head += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.is_complete:
                 raise httpx.RemoteProtocolError(_reason(error)) from error
             self.has_surplus = True
-        if not self.has_head:
-            self._bytes_before_head += len(data)
-            if self._bytes_before_head > MAX_HEAD_BYTES:
-                raise _too_large()
+        if not self.has_head and self._bytes_before_head > MAX_HEAD_BYTES:
+            raise _too_large()
 
     def end(self, *, in_order: bool) -> None:
         """Take the end of the connection; raises unless that is how the answer may end."""
@@ -105,15 +105,16 @@ class Answer:
             self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _too_large()
-        if not self.has_head:  # else it is a trailer
+        if self.has_head:
+            self._pass_over_trailer(name, value)
+        else:
             self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._parser is None or self.is_complete:
             return
+        if self._bytes_before_head > MAX_HEAD_BYTES:
+            self._count_head(sum(map(len, chain.from_iterable(self.fields))))
         self.status = self._parser.get_status_code()
         self.http_version = self._parser.get_http_version()
         if self.http_version not in {"1.1", "1.0"}:
@@ -121,7 +122,7 @@ class Answer:
         if self.status < 200:
             self._pass_over_interim_head()
             return
-        self._ends_with_connection = not self._has_framing()
+        self._check_coding()
         self.keeps_alive = self._parser.should_keep_alive()
         self.has_head = True
         # RFC 9110 section 9.3.2: its length is that of the body it does not have.
@@ -145,18 +146,31 @@ class Answer:
         self.reason = b""
         self.fields = []
 
-    def _has_framing(self) -> bool:
-        names = [name.lower() for name, _ in self.fields]
-        if b"transfer-encoding" not in names:
-            return b"content-length" in names
-        codings = [
-            value.lower() for name, value in self.fields if name.lower() == b"transfer-encoding"
-        ]
+    def _pass_over_trailer(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value))
+
+    def _count_head(self, head_bytes: int) -> None:
+        self._head_bytes += head_bytes
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _too_large()
+
+    def _check_coding(self) -> None:
+        codings = self._values(b"transfer-encoding")
+        if not codings:
+            return
         # RFC 9112 section 6.1: HTTP/1.0 knows no transfer coding, and one that is
         # not undone here would pass for the content.
-        if codings != [b"chunked"] or self.http_version == "1.0":
+        if b",".join(codings).lower() != b"chunked" or self.http_version == "1.0":
             raise httpx.RemoteProtocolError("the answer's transfer coding is not plain chunked")
-        return True
+
+    @property
+    def _ends_with_connection(self) -> bool:
+        return self.has_head and not (
+            self._values(b"transfer-encoding") or self._values(b"content-length")
+        )
+
+    def _values(self, wanted: bytes) -> list[bytes]:
+        return [value for name, value in self.fields if name.lower() == wanted]
 
 
 def _too_large() -> httpx.RemoteProtocolError:

@@ -58,21 +58,20 @@ class UpstreamConnection(asyncio.Protocol):
         self._answer = Answer(method)
         return self._answer
 
-    async def head(self, read_timeout: float | None) -> None:
-        """Wait until the answer's head is there."""
-        while not self._answer.has_head:
-            await self._arrival(read_timeout)
+    def arrival(self, read_timeout: float | None) -> asyncio.Future[None]:
+        """What is done once more of the answer is there, or its failure."""
+        if self._failure is not None:
+            raise self._failure
+        self._reader = self._loop.create_future()
+        self._read_timeout = read_timeout
+        self._set_deadline()
+        return self._reader
 
-    async def piece(self, read_timeout: float | None) -> bytes | None:
-        """The next piece of the answer's body; None at its end."""
-        while (piece := self._answer.take()) is None:
-            if self._answer.is_complete:
-                return None
-            await self._arrival(read_timeout)
+    def resume_reading(self) -> None:
+        """Let more of the answer come, once all that came was taken."""
         if self._is_reading_paused and self._answer.buffered_bytes == 0:
             self._is_reading_paused = False
             self._transport.resume_reading()
-        return piece
 
     def write(self, *parts: bytes) -> None:
         """Send `parts` as soon as the socket takes them."""
@@ -179,15 +178,6 @@ class UpstreamConnection(asyncio.Protocol):
         _wake(self._writer)
 
     # Waiting.
-
-    def _arrival(self, read_timeout: float | None) -> asyncio.Future[None]:
-        """What is done once more of the answer is there, or its failure."""
-        if self._failure is not None:
-            raise self._failure
-        self._reader = self._loop.create_future()
-        self._read_timeout = read_timeout
-        self._set_deadline()
-        return self._reader
 
     @property
     def _is_awaited(self) -> bool:

@@ -3,10 +3,14 @@
 import asyncio
 import math
 import ssl
+from collections.abc import Mapping
 
 import httpx
 
 from .connection import Origin, UpstreamConnection
+
+Timeouts = Mapping[str, float | None]
+"""How long each part of an exchange may take, by httpx's names for them."""
 
 
 class ConnectionPool:
@@ -35,18 +39,19 @@ class ConnectionPool:
     async def acquire(
         self,
         origin: Origin,
+        timeouts: Timeouts,
         *,
-        pool_timeout: float | None,
-        connect_timeout: float | None,
         fresh: bool = False,
     ) -> UpstreamConnection:
         """A connection to `origin` for one exchange; a new one if it has to be `fresh`."""
-        await self._take_slot(pool_timeout)
+        if self._slots is not None:
+            await _take_slot(self._slots, timeouts.get("pool"))
+        self._taken += 1
         try:
             connection = None if fresh else self._take_idle(origin)
             if connection is None:
                 self._make_room()
-                connection = await self._connect(origin, connect_timeout)
+                connection = await self._connect(origin, timeouts.get("connect"))
         except BaseException:
             self._free_slot()
             raise
@@ -71,15 +76,6 @@ class ConnectionPool:
         while self._idle:
             self._drop_oldest()
 
-    async def _take_slot(self, pool_timeout: float | None) -> None:
-        if self._slots is not None:
-            try:
-                async with asyncio.timeout(pool_timeout):
-                    await self._slots.acquire()
-            except TimeoutError:
-                raise httpx.PoolTimeout("no connection became free in time") from None
-        self._taken += 1
-
     def _free_slot(self) -> None:
         self._taken -= 1
         if self._slots is not None:
@@ -96,7 +92,10 @@ class ConnectionPool:
         return None
 
     def _youngest_idle(self, origin: Origin) -> UpstreamConnection | None:
-        return next((idle for idle in reversed(self._idle) if idle.origin == origin), None)
+        for connection in reversed(self._idle):
+            if connection.origin == origin:
+                return connection
+        return None
 
     def _make_room(self) -> None:
         if self._max_connections is not None:
@@ -151,3 +150,11 @@ class ConnectionPool:
             self._drop_oldest()
         if self._idle:
             self._schedule_sweep()
+
+
+async def _take_slot(slots: asyncio.Semaphore, pool_timeout: float | None) -> None:
+    try:
+        async with asyncio.timeout(pool_timeout):
+            await slots.acquire()
+    except TimeoutError:
+        raise httpx.PoolTimeout("no connection became free in time") from None

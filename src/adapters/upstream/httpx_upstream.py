@@ -5,7 +5,6 @@ cookies (in time quadratic in the number of header fields) and re-encodes paths.
 """
 
 import errno
-import re
 from collections.abc import AsyncIterable, AsyncIterator
 from itertools import chain
 from types import TracebackType
@@ -22,11 +21,11 @@ from ...domain.errors import (
     UpstreamUnreachable,
 )
 from ...domain.ports import UpstreamRequest, UpstreamResponse
-from .raw_messages import RawFields, RawRequest
+from .raw_messages import Fields, RawFields, RawRequest
 
 _NO_BODY = httpx.ByteStream(b"")
 _FINAL_STATUSES = range(200, 600)
-_FORBIDDEN_IN_FIELD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ALLOWED_IN_FIELD = bytes({*range(0x20, 0x100), ord("\t")} - {0x7F})
 
 _NO_CONNECTION = "No connection to the upstream is free; try again."
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL})
@@ -92,11 +91,14 @@ class _RequestContext:
     async def __aenter__(self) -> UpstreamResponse:
         try:
             response = await self._transport.handle_async_request(self._request)
-            await _check_head(response)
+            self._body = cast("httpx.AsyncByteStream", response.stream)
+            fields = response.headers.raw
+            if not _is_sound(response.status_code, fields):
+                await self._body.aclose()
+                raise httpx.RemoteProtocolError("the answer's head is not one of HTTP")
         except httpx.HTTPError as error:
             raise _translated(error) from error
-        self._body = cast("httpx.AsyncByteStream", response.stream)
-        return UpstreamResponse(response.status_code, response.headers.raw, self._body)
+        return UpstreamResponse(response.status_code, fields, self._body)
 
     async def __aexit__(
         self,
@@ -110,16 +112,13 @@ class _RequestContext:
             raise _translated(error) from error
 
 
-async def _check_head(response: httpx.Response) -> None:
-    """Raise httpx.RemoteProtocolError, having closed it, if the answer is none by RFC 9110.
+def _is_sound(status: int, fields: Fields) -> bool:
+    """Whether the head of an answer is one by RFC 9110.
 
     Not every transport looks at the status (section 15) and at the values (section 5.5).
     """
-    fields = b"".join(chain.from_iterable(response.headers.raw))
-    if response.status_code in _FINAL_STATUSES and not _FORBIDDEN_IN_FIELD.search(fields):
-        return
-    await response.aclose()
-    raise httpx.RemoteProtocolError("the answer's head is not one of HTTP")
+    text = b"".join(chain.from_iterable(fields))
+    return status in _FINAL_STATUSES and not text.translate(None, _ALLOWED_IN_FIELD)
 
 
 class _Stream(httpx.AsyncByteStream):

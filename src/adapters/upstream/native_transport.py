@@ -6,13 +6,12 @@ and survives plain task cancellation at any point.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
 
 import httpx
 
 from .answer import Answer
 from .connection import Origin, UpstreamConnection
-from .connection_pool import ConnectionPool
+from .connection_pool import ConnectionPool, Timeouts
 from .outgoing_request import OutgoingRequest
 from .raw_messages import RawFields
 from .tls import upstream_ssl_context
@@ -21,8 +20,6 @@ DEFAULT_LIMITS = httpx.Limits(keepalive_expiry=30.0)
 """As many connections as there are requests, each kept for half a minute."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-Timeouts = Mapping[str, float | None]
 
 
 class NativeTransport(httpx.AsyncBaseTransport):
@@ -45,31 +42,23 @@ class NativeTransport(httpx.AsyncBaseTransport):
         """Send the request and return as soon as the head of the answer is there."""
         origin = _origin(request.url)
         outgoing = OutgoingRequest(request)
-        await outgoing.gather()
+        if not outgoing.is_whole:
+            await outgoing.gather()
         timeouts: Timeouts = request.extensions.get("timeout", {})
-        return await self._send(origin, outgoing, timeouts)
+        connection = await self._pool.acquire(origin, timeouts)
+        stream = _AnswerStream(self._pool, connection, outgoing, timeouts)
+        try:
+            return await stream.response()
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            if not (stream.was_stale and outgoing.is_repeatable):
+                raise
+        connection = await self._pool.acquire(origin, timeouts, fresh=True)
+        return await _AnswerStream(self._pool, connection, outgoing, timeouts).response()
 
     async def aclose(self) -> None:
         """Close all idle connections."""
         self._pool.close()
         await asyncio.sleep(0)  # in which the event loop closes the sockets
-
-    async def _send(
-        self, origin: Origin, outgoing: OutgoingRequest, timeouts: Timeouts, *, fresh: bool = False
-    ) -> httpx.Response:
-        connection = await self._pool.acquire(
-            origin,
-            pool_timeout=timeouts.get("pool"),
-            connect_timeout=timeouts.get("connect"),
-            fresh=fresh,
-        )
-        stream = _AnswerStream(self._pool, connection, outgoing, timeouts)
-        try:
-            return await stream.response()
-        except (httpx.ReadError, httpx.RemoteProtocolError):
-            if fresh or not (stream.was_stale and outgoing.is_repeatable):
-                raise
-        return await self._send(origin, outgoing, timeouts, fresh=True)
 
 
 class _AnswerStream(httpx.AsyncByteStream):
@@ -95,7 +84,8 @@ class _AnswerStream(httpx.AsyncByteStream):
         """Send the request and wait for the head of the answer."""
         try:
             self._send()
-            await self._connection.head(self._read_timeout)
+            while not self._answer.has_head:
+                await self._connection.arrival(self._read_timeout)
         except BaseException:
             await self.aclose()
             raise
@@ -111,10 +101,15 @@ class _AnswerStream(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         """The next piece of the answer's body."""
-        piece = None if self._is_closed else await self._connection.piece(self._read_timeout)
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
+        while not self._is_closed:
+            piece = self._answer.take()
+            if piece is not None:
+                self._connection.resume_reading()
+                return piece
+            if self._answer.is_complete:
+                break
+            await self._connection.arrival(self._read_timeout)
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """End the exchange; unless it was complete, that closes the connection at once."""

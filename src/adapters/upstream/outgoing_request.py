@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import httpx
 
 from .connection import UpstreamConnection
+from .raw_messages import Fields
 
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP/1\.1\r\n")
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2."""
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+_HARMLESS = bytes(set(range(0x100)) - set(b"\0\r\n"))
 
 
 class OutgoingRequest:
@@ -28,8 +29,12 @@ class OutgoingRequest:
         self._unsent: int | None = None
         """Bytes of the body still to come; None if that is for the chunks to say."""
         fields = list(request.headers.raw)
-        self._frame(request.stream, fields)
-        self.head = _serialise(request, fields)
+        names = [name.lower() for name, _ in fields]
+        is_chunked, length = _declared_framing(names, fields)
+        if b"host" not in names:
+            fields.insert(0, (b"Host", request.url.netloc))
+        framing = self._frame(request.stream, length, is_chunked=is_chunked)
+        self.head = _serialise(request, [*fields, *framing])
 
     @property
     def is_whole(self) -> bool:
@@ -85,50 +90,50 @@ class OutgoingRequest:
         if self._unsent < 0:
             raise httpx.LocalProtocolError("the body is longer than its Content-Length")
 
-    def _frame(self, stream: object, fields: list[tuple[bytes, bytes]]) -> None:
-        is_chunked, length = _declared_framing(fields)
+    def _frame(self, stream: object, length: int | None, *, is_chunked: bool) -> Fields:
+        """Take the body, and say what the fields do not say yet of how it is framed."""
+        self._unsent = length
         if isinstance(stream, httpx.ByteStream) and not is_chunked:
             self.start = b"".join(stream)
-            self._unsent = length
-            if length is None and self.start:
-                fields.append((b"Content-Length", b"%d" % len(self.start)))
-            elif length != len(self.start) and length is not None:
+            if length is None:
+                return [(b"Content-Length", b"%d" % len(self.start))] if self.start else []
+            if length != len(self.start):
                 raise httpx.LocalProtocolError("the body differs from its Content-Length")
-            return
+            return []
         if not isinstance(stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport needs an asynchronous body")
         self._rest = aiter(stream)
-        self._unsent = length
-        if length is None and not is_chunked:
-            fields.append((b"Transfer-Encoding", b"chunked"))
+        return [] if is_chunked or length is not None else [(b"Transfer-Encoding", b"chunked")]
 
 
-def _declared_framing(fields: list[tuple[bytes, bytes]]) -> tuple[bool, int | None]:
+def _declared_framing(names: list[bytes], fields: Fields) -> tuple[bool, int | None]:
     """Whether the fields say chunked, and the length they give."""
-    framing = [field for field in fields if field[0].lower() in _FRAMING_FIELDS]
-    if not framing:
-        return False, None
-    if len(framing) > 1:
+    lengths, codings = names.count(b"content-length"), names.count(b"transfer-encoding")
+    if lengths + codings > 1:
         raise httpx.LocalProtocolError("the request has more than one framing")
-    [(name, value)] = framing
-    if name.lower() == b"transfer-encoding":
-        if value.lower() != b"chunked":
+    if codings:
+        _, coding = fields[names.index(b"transfer-encoding")]
+        if coding.lower() != b"chunked":
             raise httpx.LocalProtocolError("the only transfer coding is chunked")
         return True, None
-    if not value.isdigit():
+    if not lengths:
+        return False, None
+    _, length = fields[names.index(b"content-length")]
+    if not length.isdigit():
         raise httpx.LocalProtocolError("Content-Length is not a number")
-    return False, int(value)
+    return False, int(length)
 
 
-def _serialise(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
+def _serialise(request: httpx.Request, fields: Fields) -> bytes:
     target: bytes = request.extensions.get("target") or request.url.raw_path
-    request_line = b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), target)
-    if not _REQUEST_LINE.fullmatch(request_line):
+    head = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (
+        request.method.encode("ascii"),
+        target,
+        b"\r\n".join(map(b": ".join, fields)),
+    )
+    if not _REQUEST_LINE.match(head):
         raise httpx.LocalProtocolError("the method or the target has characters it may not have")
-    if not any(name.lower() == b"host" for name, _ in fields):
-        fields.insert(0, (b"Host", request.url.netloc))
-    head = request_line + b"\r\n".join(map(b": ".join, fields)) + b"\r\n\r\n"
     # One line break a field and no other: a value cannot smuggle in a field or a request.
-    if not len(fields) + 2 == head.count(b"\n") == head.count(b"\r") or b"\0" in head:
+    if head.translate(None, _HARMLESS) != b"\r\n" * (len(fields) + 2):
         raise httpx.LocalProtocolError("a header field holds a line break or a NUL")
     return head
