@@ -26,7 +26,7 @@ def assert_at_most(ceiling: float, value: float, what: str) -> None:
     known = _worst.get((test, what))
     if known is None or value > known.value:
         _worst[test, what] = Figure(test, what, value, ceiling)
-    assert value <= ceiling, f"{value:.4g} {what}, where at most {ceiling:.4g} are allowed"
+    assert value <= ceiling, f"{value:,.5g} {what}, where at most {ceiling:,.5g} are allowed"
 
 
 def table() -> Iterator[str]:
@@ -36,4 +36,4 @@ def table() -> Iterator[str]:
         if figure.test != test:
             test = figure.test
             yield test
-        yield f"  {figure.value:>9.4g} of at most {figure.ceiling:<7.4g} {figure.what}"
+        yield f"  {figure.value:>9,.5g} of at most {figure.ceiling:<7,.5g} {figure.what}"
