@@ -130,7 +130,7 @@ def test_no_key_and_no_cookie_reaches_any_output(
         COMPRESSION_RATIO="2",
         OPENAI_API_KEY="canary-server-key",
         PROXY_API_KEYS="canary-proxy-key",
-        LOG_LEVEL="DEBUG",
+        PYTHONASYNCIODEBUG="1",
         **platform,
     )
     fields = list(CANARIES.values())
@@ -223,13 +223,54 @@ class TestOnAPlatform:
 
         wait_for(proxy.directory / "stdout", "quick brown fox")
 
-    def test_a_request_is_linked_to_its_trace(self, platform: RunningProxy) -> None:
+    def test_a_request_is_linked_to_its_trace_if_it_names_one(self, platform: RunningProxy) -> None:
         trace = "105445aa7843bc8bf206b12000100000"
-        _ask(platform, b"/v1/models", (b"X-Cloud-Trace-Context", f"{trace}/1;o=1".encode()))
-        shown = wait_for(platform.directory / "stdout", "/v1/models")
+        for value in (f"{trace}/1;o=1", f'{trace}","severity":"forged', trace[:-1]):
+            _ask(platform, b"/v1/models", (b"X-Cloud-Trace-Context", value.encode()))
+        wait_until(lambda: platform.stdout.count("\n") == 3)
 
-        line = next(_parsed(line) for line in shown.splitlines() if "/v1/models" in line)
-        assert str(line["logging.googleapis.com/trace"]).endswith(trace)
+        lines = [_parsed(line) for line in platform.stdout.splitlines()]
+        traces = [line.get("logging.googleapis.com/trace") for line in lines]
+        assert str(traces[0]).endswith(trace)
+        assert traces[1:] == [None, None]
+
+    def test_so_is_all_that_an_accident_says(self, start_proxy: StartProxy, tmp_path: Path) -> None:
+        (tmp_path / "accidents.py").write_text(ACCIDENTS)
+        proxy = start_proxy(
+            K_SERVICE="openai-proxy",
+            COMPRESSION_RATIO="2",
+            COMPRESSION_STRATEGY="accidents:AtEachChat",
+            PYTHONPATH=str(tmp_path),
+        )
+        assert _ask(proxy, b"/v1/chat/completions", body=CHAT) == 200
+        proxy.terminate()
+
+        lines = [_parsed(line) for line in (proxy.stdout + proxy.stderr).splitlines()]
+        assert [line for line in lines if "severity" not in line] == []
+        traces = "".join(str(line.get("stack_trace", "")) for line in lines)
+        assert "in a thread" in traces
+        assert "something is old" in proxy.stderr
+
+
+ACCIDENTS = """
+import threading
+import warnings
+
+def _fail():
+    raise ValueError("in a thread\\nforged \\x1b[31m")
+
+class AtEachChat:
+    name = "accidental"
+
+    def starts(self, *_):
+        warnings.warn("something is old")
+        thread = threading.Thread(target=_fail)
+        thread.start()
+        thread.join()
+        raise ValueError("in the strategy")
+
+    order = starts
+"""
 
 
 def _parsed(line: str) -> dict[str, object]:
@@ -248,7 +289,8 @@ def test_no_line_can_be_forged(halving: RunningProxy) -> None:
     wait_for(halving.compression_log, "summary")
     wait_for(halving.request_log, "POST")
 
-    for path in (halving.request_log, halving.compression_log):
+    written = [halving.request_log, halving.compression_log]
+    for path in [*written, halving.directory / "stdout", halving.directory / "stderr"]:
         lines = path.read_text().split("\n")
         assert not any(line.startswith("2026-01-01") for line in lines)
         assert not any("\x1b" in line or "\x85" in line or "\r" in line for line in lines)
