@@ -293,13 +293,6 @@ class TestGuards:
 
         assert result.body == asking(thinned("<|endoftext|>" * 10))
 
-    def test_a_body_that_nobody_waits_for_is_left_after_the_text_at_hand(self) -> None:
-        body, answers = asking(PROSE, PROSE), iter([False, True])
-
-        result = compress_body(body, "chat", POLICY, bytes_for, is_cancelled=lambda: next(answers))
-
-        assert result == CompressedBody.untouched("cancelled", body)
-
     @pytest.mark.parametrize("failure", [ValueError(), MemoryError(), RecursionError(), Panic()])
     def test_a_tokenizer_that_fails_leaves_the_body_as_it_was(self, failure: BaseException) -> None:
         body = asking(PROSE)

@@ -1,12 +1,12 @@
 """Compressing bodies beside the event loop."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ...domain.bodies.body_compression import compress_body, compress_frame
+from ...domain.bodies.cancellation import Cancelled, Check
 from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.compression_question import read_question
 from ...domain.bodies.explanation import explanation
@@ -32,42 +32,37 @@ class ThreadedCompressor:
         self, body: bytes, endpoint: str, policy: CompressionPolicy
     ) -> CompressedBody:
         return await self._run(
-            lambda is_cancelled: compress_body(
-                body, endpoint, policy, self._tokenizer_for, is_cancelled=is_cancelled
-            )
+            lambda check: compress_body(body, endpoint, policy, self._tokenizer_for, check=check)
         )
 
     async def compress_frame(self, frame: bytes, policy: CompressionPolicy) -> CompressedBody:
         return await self._run(
-            lambda is_cancelled: compress_frame(
-                frame, policy, self._tokenizer_for, is_cancelled=is_cancelled
-            )
+            lambda check: compress_frame(frame, policy, self._tokenizer_for, check=check)
         )
 
     async def explain(
         self, raw: bytes, policy: CompressionPolicy, strategies: Mapping[str, Strategy]
     ) -> dict[str, Any]:
-        def answer(is_cancelled: Callable[[], bool]) -> dict[str, Any]:
+        def answer(check: Check) -> dict[str, Any]:
             asked = read_question(raw, policy, strategies)
             compressed = compress_body(
-                asked.body,
-                asked.endpoint,
-                asked.policy,
-                self._tokenizer_for,
-                is_cancelled=is_cancelled,
+                asked.body, asked.endpoint, asked.policy, self._tokenizer_for, check=check
             )
             return explanation(compressed, policy.salt)
 
         return await self._run(answer)
 
-    async def _run(self, work: Callable[[Callable[[], bool]], Result]) -> Result:
-        abandoned = threading.Event()
+    async def _run(self, work: Callable[[Check], Result]) -> Result:
+        is_awaited = True
+
+        def check() -> None:
+            if not is_awaited:
+                raise Cancelled
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, work, abandoned.is_set
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, check)
         finally:
-            abandoned.set()
+            is_awaited = False
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 """Compressing the user texts inside a request body, and nothing else of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve, frozen
@@ -11,6 +11,7 @@ from ..compression.text import CompressedText, compress_text
 from ..compression.tokenizer import Tokenizer
 from ..control.policy import CompressionPolicy, Treatment
 from ..control.rules import SAYS_NOTHING, TextFacts
+from .cancellation import Cancelled, Check, CheckedTokenizer, never_cancelled
 from .compressed_body import (
     BodySkipReason,
     CompressedBody,
@@ -39,22 +40,18 @@ from .request_texts import (
 )
 
 
-class _Cancelled(Exception):
-    """Nobody waits for the result any more."""
-
-
 class _TooLong(ValueError):
     """A text is longer than the policy takes on."""
 
 
-BODY_REASONS: Mapping[type[Exception], BodySkipReason] = {
+BODY_REASONS: Mapping[type[BaseException], BodySkipReason] = {
     NotJson: "not_json",
     TooDeep: "too_deep",
     DuplicateKey: "duplicate_keys",
     UnexpectedShape: "unexpected_shape",
     TooManyTexts: "too_many_texts",
     OtherEvent: "other_event",
-    _Cancelled: "cancelled",
+    Cancelled: "cancelled",
 }
 """What may be found wrong with a body, and how the reason is called."""
 
@@ -65,30 +62,26 @@ _TEXT_REASONS: Mapping[type[Exception], TextLeftReason] = {
 _LONGEST_ESCAPE = len(r"\u0041")
 
 
-def _never() -> bool:
-    return False
-
-
 def compress_body(
     body: bytes,
     endpoint: str,
     policy: CompressionPolicy,
     tokenizer_for: Callable[[str], Tokenizer],
     *,
-    is_cancelled: Callable[[], bool] = _never,
+    check: Check = never_cancelled,
 ) -> CompressedBody:
     """Compress the texts of a request body as `policy` says. Never raises.
 
-    `tokenizer_for` takes the model's name, empty if the body has none;
-    `is_cancelled` is asked before each text.
+    `tokenizer_for` takes the model's name, empty if the body has none. What
+    `check` raises as Cancelled ends the work.
     """
     return _compress(
         body,
         endpoint,
-        lambda: texts_of_body(body, endpoint, policy.roles_at(endpoint)),
+        lambda: texts_of_body(body, endpoint, policy.roles_at(endpoint), check),
         policy=policy,
         tokenizer_for=tokenizer_for,
-        is_cancelled=is_cancelled,
+        check=check,
     )
 
 
@@ -97,7 +90,7 @@ def compress_frame(
     policy: CompressionPolicy,
     tokenizer_for: Callable[[str], Tokenizer],
     *,
-    is_cancelled: Callable[[], bool] = _never,
+    check: Check = never_cancelled,
 ) -> CompressedBody:
     """As `compress_body`, for a text frame to the Responses API over a WebSocket.
 
@@ -106,10 +99,10 @@ def compress_frame(
     return _compress(
         frame,
         "responses",
-        lambda: texts_of_frame(frame, policy.roles_at("responses")),
+        lambda: texts_of_frame(frame, policy.roles_at("responses"), check),
         policy=policy,
         tokenizer_for=tokenizer_for,
-        is_cancelled=is_cancelled,
+        check=check,
     )
 
 
@@ -120,7 +113,7 @@ def _compress(
     *,
     policy: CompressionPolicy,
     tokenizer_for: Callable[[str], Tokenizer],
-    is_cancelled: Callable[[], bool],
+    check: Check,
 ) -> CompressedBody:
     if not policy.covers(endpoint):
         return CompressedBody.untouched(_why_not_covered(policy, endpoint), body)
@@ -128,8 +121,9 @@ def _compress(
         request = find_texts()
         if not request.places:
             return CompressedBody.untouched("no_text", body, request.model)
-        work = _Work(body, endpoint, request.model, policy, tokenizer_for(request.model))
-        return _compress_texts(request.places, work, is_cancelled)
+        tokenizer = CheckedTokenizer(tokenizer_for(request.model), check)
+        work = _Work(body, endpoint, request.model, policy, tokenizer)
+        return _compress_texts(request.places, work)
     except tuple(BODY_REASONS) as error:
         return CompressedBody.untouched(BODY_REASONS[type(error)], body)
     except (KeyboardInterrupt, SystemExit):
@@ -155,10 +149,8 @@ class _Work:
     tokenizer: Tokenizer
 
 
-def _compress_texts(
-    places: tuple[TextPlace, ...], work: _Work, is_cancelled: Callable[[], bool]
-) -> CompressedBody:
-    outcomes = [_compress_at(place, work) for place in _while_wanted(places, is_cancelled)]
+def _compress_texts(places: tuple[TextPlace, ...], work: _Work) -> CompressedBody:
+    outcomes = [_compress_at(place, work) for place in places]
     replacements = [
         (place.span, write_string(outcome.compressed.text))
         for place, outcome in zip(places, outcomes, strict=True)
@@ -182,15 +174,6 @@ def _why_unchanged(
     if changed:
         return None
     return "no_text_shorter" if any(outcomes) else "no_text"
-
-
-def _while_wanted(
-    places: tuple[TextPlace, ...], is_cancelled: Callable[[], bool]
-) -> Iterator[TextPlace]:
-    for place in places:
-        if is_cancelled():
-            raise _Cancelled
-        yield place
 
 
 def _compress_at(place: TextPlace, work: _Work) -> TextInBody | TextLeftAlone | None:

@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Self
 
 from . import json_grammar as grammar
+from .cancellation import Check, never_cancelled
 
 WINDOW_BYTES = 64 * 1024
 DEEPEST_NESTING = 1000
@@ -49,7 +50,8 @@ class JsonReader:
     """A place in a JSON text: always the first byte of a token.
 
     Each method reads the value that stands there and moves behind it, or
-    stays if the value is of another kind. Anything may raise NotJson.
+    stays if the value is of another kind. Anything may raise NotJson, and
+    `check` is called once a window.
 
     >>> reader = JsonReader.at_start_of(b'{"a": [1], "b": ["x", "y"]}')
     >>> [reader.string() for key in reader.members({"b"}) for _ in reader.elements()]
@@ -57,18 +59,22 @@ class JsonReader:
     >>> reader.expect_end()
     """
 
-    __slots__ = ("_at", "_text", "_window_bytes")
+    __slots__ = ("_at", "_check", "_check_at", "_text", "_window_bytes")
 
-    def __init__(self, text: bytes, at: int, window_bytes: int) -> None:
+    def __init__(self, text: bytes, at: int, window_bytes: int, check: Check) -> None:
         self._text = text
         self._at = at
         self._window_bytes = window_bytes
+        self._check = check
+        self._check_at = at + window_bytes
 
     @classmethod
-    def at_start_of(cls, text: bytes, window_bytes: int = WINDOW_BYTES) -> Self:
+    def at_start_of(
+        cls, text: bytes, window_bytes: int = WINDOW_BYTES, check: Check = never_cancelled
+    ) -> Self:
         """The place of the outermost value of `text`, which must be UTF-8."""
         _check_utf8(text, window_bytes)
-        reader = cls(text, 0, window_bytes)
+        reader = cls(text, 0, window_bytes, check)
         reader._pass_space()
         return reader
 
@@ -78,7 +84,7 @@ class JsonReader:
 
     def bookmark(self) -> "JsonReader":
         """A reader at the same place, to come back to it."""
-        return JsonReader(self._text, self._at, self._window_bytes)
+        return JsonReader(self._text, self._at, self._window_bytes, self._check)
 
     def expect_end(self) -> None:
         """Raise NotJson unless the text ends here."""
@@ -183,6 +189,10 @@ class JsonReader:
         return Span(start, at + 1)
 
     def _expect(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        # Every loop over the members of something comes by here.
+        if self._at >= self._check_at:
+            self._check_at = self._at + self._window_bytes
+            self._check()
         found = self._take(pattern)
         if found is None:
             raise NotJson

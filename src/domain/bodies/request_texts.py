@@ -17,6 +17,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
+from .cancellation import Check, never_cancelled
 from .json_spans import JsonReader, Span
 
 MOST_TEXTS = 10_000
@@ -59,25 +60,29 @@ class RequestTexts:
     places: tuple[TextPlace, ...]
 
 
-def texts_of_body(body: bytes, endpoint: str, roles: AbstractSet[str]) -> RequestTexts:
+def texts_of_body(
+    body: bytes, endpoint: str, roles: AbstractSet[str], check: Check = never_cancelled
+) -> RequestTexts:
     """Find the texts in a request body of `endpoint`, having checked all of it.
 
     Raises UnexpectedShape, TooManyTexts, or what a JsonReader raises.
     """
-    reader = JsonReader.at_start_of(body)
+    reader = JsonReader.at_start_of(body, check=check)
     texts = _read_request(reader, "", endpoint, roles)
     reader.expect_end()
     return texts
 
 
-def texts_of_frame(frame: bytes, roles: AbstractSet[str]) -> RequestTexts:
+def texts_of_frame(
+    frame: bytes, roles: AbstractSet[str], check: Check = never_cancelled
+) -> RequestTexts:
     """Find the texts in a WebSocket frame that asks for a response.
 
     The request stands in the event itself, as the Responses API has it; some
     clients wrap it in a member `response`, as the Realtime API does. Raises
     OtherEvent for any other event, and whatever `texts_of_body` raises.
     """
-    reader = JsonReader.at_start_of(frame)
+    reader = JsonReader.at_start_of(frame, check=check)
     _expect_object(reader)
     request, pointer, event = reader.bookmark(), "", None
     for key in reader.members({"type", "response"}):
