@@ -14,7 +14,7 @@ from openai_proxy.domain.bodies.compression_question import read_question
 from openai_proxy.domain.bodies.explanation import explanation
 from openai_proxy.domain.compression.strategies import Strategy
 from openai_proxy.domain.control.policy import CompressionPolicy
-from openai_proxy.domain.http.headers import RawHeaders
+from openai_proxy.domain.http.request_head import RawHeaders
 from openai_proxy.domain.http.websockets import Close, Message
 from openai_proxy.domain.ports import (
     RelayedRequest,

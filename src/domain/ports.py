@@ -15,7 +15,7 @@ from .bodies.usage import Usage
 from .compression.strategies import Strategy
 from .compression.tokenizer import Tokenizer
 from .control.policy import CompressionPolicy
-from .http.headers import RawHeaders
+from .http.request_head import RawHeaders
 from .http.websockets import Close, Message
 
 __all__ = [

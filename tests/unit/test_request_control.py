@@ -97,7 +97,7 @@ class TestWhatARequestAsksFor:
     def test_none_of_it_goes_upstream(self) -> None:
         head = RequestHead("GET", b"/", b"", [(name, b"?") for name in FIELDS])
 
-        assert request_headers(head.headers, via=b"x") == [(b"via", b"1.1 x")]
+        assert request_headers(head, via=b"x") == [(b"via", b"1.1 x")]
 
 
 class TestWhatIsRefused:

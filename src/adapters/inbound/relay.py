@@ -62,7 +62,7 @@ class Relay(ExchangeRelay[_Request]):
         credentials = self.access.upstream_credentials(head)
         policy = controlled_policy(self.settings.policy, head, self.settings.control)
         target = upstream_target(self.settings.base_path, head.raw_path, head.query)
-        headers = request_headers(head.headers, via=self.settings.via)
+        headers = request_headers(head, via=self.settings.via)
         body = await self._body(exchange, policy)
         if exchange.compressed is not None:
             self.log.record_compression(exchange.request_id, exchange.compressed)

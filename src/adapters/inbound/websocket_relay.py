@@ -60,7 +60,7 @@ class WebSocketRelay(ExchangeRelay[_Session]):
             session.policy = policy
         request = WebSocketRequest(
             upstream_target(self.settings.base_path, head.raw_path, head.query),
-            credentials.apply_to(handshake_headers(head.headers, via=self.settings.via)),
+            credentials.apply_to(handshake_headers(head, via=self.settings.via)),
             session.subprotocols,
         )
         try:

@@ -9,7 +9,7 @@ before it is over. Whatever the bytes are, reading them never raises.
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from attrs import frozen
@@ -26,6 +26,8 @@ _LONGEST_USAGE = 2 * _KIB
 _MOST_CANDIDATES = 64
 """Events before the last carry `"usage":null` each; few of them need to be looked at."""
 _MOST_TOKENS = 10**12
+_OBJECT_BYTES = 64
+"""About what a chunk takes up in memory beside its bytes."""
 
 # Inside a JSON string every quote has a backslash before it, so without one this is a key.
 _KEY = b'"usage"'
@@ -65,16 +67,16 @@ class UsageReader:
     beyond 4 MiB; other encodings are not read.
     """
 
-    __slots__ = ("_copy", "_encoding")
+    __slots__ = ("_copy", "_encoding", "add")
+
+    add: Callable[[bytes], None]
+    """Takes the next chunk, however the answer is cut into them."""
 
     def __init__(self, content_encoding: bytes = b"") -> None:
         self._encoding = content_encoding.strip().lower()
         is_plain = self._encoding in (b"", b"identity")
         self._copy: _Ends | _Beginning = _Ends() if is_plain else _Beginning()
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next chunk, however the answer is cut into them."""
-        self._copy.add(chunk)
+        self.add = self._copy.add
 
     def usage(self) -> Usage | None:
         """What was billed, or None if the answer does not say."""
@@ -87,27 +89,35 @@ class UsageReader:
 class _Ends:
     """The first and the last bytes of a stream."""
 
-    __slots__ = ("_head", "_tail")
+    __slots__ = ("_head", "_held_bytes", "_pieces")
 
     def __init__(self) -> None:
-        self._head = bytearray()
-        self._tail = bytearray()
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        if len(self._head) < _HEAD_BYTES:
-            self._head += chunk[: _HEAD_BYTES - len(self._head)]
-        self._tail += chunk
-        # Cut seldom: each cut may move what is left.
-        if len(self._tail) > 2 * _TAIL_BYTES:
-            del self._tail[:-_TAIL_BYTES]
+        self._pieces.append(chunk)
+        self._held_bytes += len(chunk) + _OBJECT_BYTES
+        if self._held_bytes > 2 * _TAIL_BYTES:
+            self._cut()
 
     def usage(self) -> Usage | None:
-        tail = self._tail[-_TAIL_BYTES:]
-        counts = _usage_object(tail) or _usage_object(self._head)
+        held = b"".join(self._pieces)
+        head, tail = self._head or held[:_HEAD_BYTES], held[-_TAIL_BYTES:]
+        counts = _usage_object(tail) or _usage_object(head)
         if counts is None:
             return None
-        model = _MODEL.search(self._head) or _MODEL.search(tail)
+        model = _MODEL.search(head) or _MODEL.search(tail)
         return _usage(model[1].decode("utf-8", "replace") if model else "", counts)
+
+    def _cut(self) -> None:
+        held = b"".join(self._pieces)
+        if len(held) > _TAIL_BYTES:
+            self._head = self._head or held[:_HEAD_BYTES]
+            held = held[-_TAIL_BYTES:]
+        self._pieces = [held]
+        self._held_bytes = len(held)
 
 
 class _Beginning:
@@ -170,7 +180,7 @@ def _zlib_window(data: bytes, encoding: bytes) -> int | None:
     return None
 
 
-def _usage_object(excerpt: bytearray) -> Mapping[str, Any] | None:
+def _usage_object(excerpt: bytes) -> Mapping[str, Any] | None:
     """The last `usage` that holds counts; a stream may report them more than once."""
     end = len(excerpt)
     for _ in range(_MOST_CANDIDATES):
@@ -184,8 +194,8 @@ def _usage_object(excerpt: bytearray) -> Mapping[str, Any] | None:
     return None
 
 
-def _object_at(excerpt: bytearray, start: int) -> Mapping[str, Any] | None:
-    window = bytes(excerpt[start : start + _LONGEST_USAGE])
+def _object_at(excerpt: bytes, start: int) -> Mapping[str, Any] | None:
+    window = excerpt[start : start + _LONGEST_USAGE]
     if b"data:" in window:
         window = _EVENT_LINE_BREAK.sub(b"\n", window)
     try:

@@ -4,6 +4,7 @@ Three layers speak to it, and whoever speaks first wins: the request itself,
 the rule that takes the text, the settings.
 """
 
+from functools import cached_property
 from typing import Literal
 
 from attrs import frozen
@@ -67,7 +68,14 @@ class CompressionPolicy:
     @property
     def compresses(self) -> bool:
         """Whether any request at all may be changed."""
-        return any(map(self.covers, ENDPOINTS))
+        return bool(self.compressed_endpoints)
+
+    @cached_property
+    def compressed_endpoints(self) -> frozenset[str]:
+        """Where bodies go whose texts may be compressed."""
+        if self.mode == "off":
+            return frozenset()
+        return frozenset(filter(self._may_compress_at, ENDPOINTS))
 
     @property
     def wanted_keep_ratio(self) -> KeepRatio:
@@ -76,11 +84,7 @@ class CompressionPolicy:
 
     def covers(self, endpoint: str | None) -> bool:
         """Whether texts of bodies sent to `endpoint` may be compressed."""
-        if endpoint is None or self.mode == "off":
-            return False
-        if endpoint in self.endpoints and self._may_shrink(SAYS_NOTHING):
-            return True
-        return any(self._may_shrink(rule.then) for rule in self.rules.at(endpoint))
+        return endpoint in self.compressed_endpoints
 
     def roles_at(self, endpoint: str) -> frozenset[str]:
         """Whose texts may be compressed in bodies sent to `endpoint`."""
@@ -101,6 +105,11 @@ class CompressionPolicy:
             strategy=asked.strategy or instruction.strategy or self.strategy,
             protect=next(kinds for kinds in protections if kinds is not None),
         )
+
+    def _may_compress_at(self, endpoint: str) -> bool:
+        if endpoint in self.endpoints and self._may_shrink(SAYS_NOTHING):
+            return True
+        return any(self._may_shrink(rule.then) for rule in self.rules.at(endpoint))
 
     def _may_shrink(self, instruction: Instruction) -> bool:
         asked = self.overrides.keep_ratio

@@ -52,7 +52,7 @@ def controlled_policy(
 
     Raises BadRequest for a field that is denied, repeated, out of range or below the floor.
     """
-    if head.names.isdisjoint(_FIELDS):
+    if head.first_values.keys().isdisjoint(_FIELDS):
         return policy
     asked = _fields_of(head)
     if not limits.allowed:

@@ -117,7 +117,7 @@ def is_local(head: RequestHead) -> bool:
     """
     return (
         _is_loopback(head.peer)
-        and head.names.isdisjoint(_FORWARDING_FIELDS)
+        and _FORWARDING_FIELDS.isdisjoint(head.first_values)
         and all(_names_loopback(host) for host in head.values(b"host"))
         and all(_names_loopback(_host_of(origin)) for origin in head.values(b"origin"))
         and b"cross-site" not in head.values(b"sec-fetch-site")
@@ -126,7 +126,7 @@ def is_local(head: RequestHead) -> bool:
 
 def _brings_own_key(head: RequestHead) -> bool:
     """Whether the request brings any credential for the upstream, valid or not."""
-    return not head.names.isdisjoint(_OWN_KEY_FIELDS) or any(
+    return not _OWN_KEY_FIELDS.isdisjoint(head.first_values) or any(
         _SUBPROTOCOL_KEY in value for value in head.values(b"sec-websocket-protocol")
     )
 

@@ -5,12 +5,10 @@ HTTP makes an intermediary remove (RFC 9110 section 7.6.1), what belongs to the
 platform around this hop, and the proxy's own control fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from ..errors import BadRequest, LoopDetected
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
-"""Header fields in the order they came, duplicates included; RFC 9110 section 5.3."""
+from .request_head import RawHeaders, RequestHead
 
 _HOP_BY_HOP = frozenset(
     {
@@ -55,7 +53,8 @@ _CONTROL = (
 )
 
 _NEVER_UPSTREAM = _HOP_BY_HOP | _FRAMING | _PLATFORM | {PROXY_KEY_FIELD, *_CONTROL}
-_RARELY_UPSTREAM = (*_PLATFORM_PREFIXES, _CONTROL_PREFIX)
+# Every name with one of the prefixes lies between these two, and hardly any other does.
+_PREFIXED = (b"x-c", b"x-h")
 
 # A WebSocket handshake of the next hop brings its own (RFC 6455 section 4.1),
 # the subprotocol excepted, which is negotiated end to end.
@@ -70,34 +69,33 @@ _HANDSHAKE = frozenset(
 )
 
 
-def request_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, bytes]]:
+def request_headers(head: RequestHead, *, via: bytes) -> list[tuple[bytes, bytes]]:
     """The fields of a request that go upstream, and our Via (RFC 9110 section 7.6.3).
 
-    Names are expected in lower case, as ASGI delivers them. Raises LoopDetected
-    if the request has been sent on under the pseudonym `via` before, and
-    BadRequest for a control field that there is none of.
+    Raises LoopDetected if the request has been sent on under the pseudonym
+    `via` before, and BadRequest for a control field that there is none of.
     """
-    names = {name for name, _ in headers}
-    if b"via" in names and any(name == b"via" and via in value for name, value in headers):
+    present = head.first_values
+    if b"via" in present and any(via in value for value in head.values(b"via")):
         raise LoopDetected("This request has already passed through this proxy.")
     removed = _NEVER_UPSTREAM
-    if b"connection" in names:
-        removed = removed | _tokens(headers, b"connection")
+    if b"connection" in present:
+        removed = _with_named(removed, head.values(b"connection"))
+    first, last = _PREFIXED
     kept = [
         field
-        for field in headers
-        if field[0] not in removed
-        and (not field[0].startswith(_RARELY_UPSTREAM) or _goes_upstream(field[0]))
+        for field in head.headers
+        if field[0] not in removed and (not first < field[0] < last or _goes_upstream(field[0]))
     ]
-    if b"te" in names and b"trailers" in _tokens(headers, b"te"):
+    if b"te" in present and b"trailers" in _tokens(head.values(b"te")):
         kept.append((b"te", b"trailers"))
     kept.append((b"via", b"1.1 " + via))
     return kept
 
 
-def handshake_headers(headers: RawHeaders, *, via: bytes) -> list[tuple[bytes, bytes]]:
+def handshake_headers(head: RequestHead, *, via: bytes) -> list[tuple[bytes, bytes]]:
     """As `request_headers`, for a WebSocket handshake."""
-    kept = request_headers(headers, via=via)
+    kept = request_headers(head, via=via)
     return [field for field in kept if field[0] not in _HANDSHAKE]
 
 
@@ -109,15 +107,17 @@ def response_headers(
     An answer that by its status has no content (RFC 9110 section 6.4.1) loses
     its Content-Length, which would announce a body that never comes.
     """
-    lowered = [(name.lower(), value) for name, value in headers]
-    names = [name for name, _ in lowered]
+    fields = [(name.lower(), value) for name, value in headers]
+    names = dict(fields).keys()
+    are_unique = len(names) == len(fields)
     removed = _HOP_BY_HOP
     if b"connection" in names:
-        removed = removed | _tokens(lowered, b"connection")
+        removed = _with_named(removed, [value for name, value in fields if name == b"connection"])
     if status in (204, 304) and not is_head:
         removed = removed | {b"content-length"}
-    kept = [field for field in lowered if field[0] not in removed]
-    return kept if names.count(b"content-length") < 2 else _with_one_content_length(kept)
+    if not removed.isdisjoint(names):
+        fields = [field for field in fields if field[0] not in removed]
+    return fields if are_unique else _with_one_content_length(fields)
 
 
 def accept_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -139,10 +139,15 @@ def _goes_upstream(name: bytes) -> bool:
             each[:_LONGEST_SHOWN].decode("latin-1").title() for each in (name, *_CONTROL)
         ]
         raise BadRequest(f"{unknown}: no such field; there are {', '.join(known)}.", param=unknown)
-    return name in _GOOGLE_API_FIELDS
+    return name in _GOOGLE_API_FIELDS or not name.startswith(_PLATFORM_PREFIXES)
 
 
-def _tokens(headers: RawHeaders, name: bytes) -> frozenset[bytes]:
-    """The tokens that all fields `name` list, in lower case (RFC 9110 section 5.6.1)."""
-    values = [value for field_name, value in headers if field_name == name]
-    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
+def _with_named(removed: frozenset[bytes], connection: Iterable[bytes]) -> frozenset[bytes]:
+    """`removed` and the fields that Connection names."""
+    named = _tokens(connection)
+    return removed if named <= removed else removed | named
+
+
+def _tokens(values: Iterable[bytes]) -> set[bytes]:
+    """The tokens that all values of a field list, in lower case (RFC 9110 section 5.6.1)."""
+    return set(map(bytes.strip, b",".join(values).lower().split(b",")))

@@ -5,6 +5,7 @@ what follows them, and cannot climb out of them.
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from ..errors import BadRequest
@@ -37,28 +38,40 @@ def upstream_target(base_path: bytes, raw_path: bytes, query: bytes) -> bytes:
     >>> upstream_target(b"/v1", b"/v1/files/a%2Fb", b"x=1&x=")
     b'/v1/files/a%2Fb?x=1&x='
     """
-    check_target(raw_path, query)
-    target = base_path + relative_path(raw_path) or b"/"
-    return target + b"?" + query if query else target
+    target = _upstream_path(base_path, raw_path)
+    if query:
+        _check_characters(query)
+        target += b"?" + query
+    return target
 
 
-def check_target(raw_path: bytes, query: bytes) -> None:
-    r"""Refuse what is not a plain path and query.
-
-    Dot segments are looked for after one percent-decoding, since some servers
-    decode before they resolve them (RFC 3986 section 5.2.4); `\` and `;` count
-    as separators, since some servers treat them so.
-    """
+# Most requests go to a handful of paths.
+@lru_cache(maxsize=128)
+def _upstream_path(base_path: bytes, raw_path: bytes) -> bytes:
     if not raw_path.startswith(b"/") or raw_path.startswith(b"//"):
         raise BadRequest("The request target must be a path that starts with one '/'.")
-    if not (_VISIBLE_ASCII.fullmatch(raw_path) and _VISIBLE_ASCII.fullmatch(query)):
+    _check_characters(raw_path)
+    _check_segments(raw_path)
+    return base_path + relative_path(raw_path) or b"/"
+
+
+def _check_characters(part: bytes) -> None:
+    if not _VISIBLE_ASCII.fullmatch(part):
         raise BadRequest("The request target may hold visible ASCII characters only.")
-    if b"#" in raw_path or b"#" in query:
+    if b"#" in part:
         raise BadRequest("The request target may not hold a fragment.")
-    if b"." in raw_path or b"%" in raw_path:
-        segments = _SEGMENT_SEPARATOR.split(unquote_to_bytes(raw_path))
-        if b"." in segments or b".." in segments:
-            raise BadRequest("The request path may not hold '.' or '..' segments.")
+
+
+def _check_segments(raw_path: bytes) -> None:
+    r"""Refuse dot segments.
+
+    They are looked for after one percent-decoding, since some servers decode
+    before they resolve them (RFC 3986 section 5.2.4); `\` and `;` count as
+    separators, since some servers treat them so.
+    """
+    segments = _SEGMENT_SEPARATOR.split(unquote_to_bytes(raw_path))
+    if b"." in segments or b".." in segments:
+        raise BadRequest("The request path may not hold '.' or '..' segments.")
 
 
 def compressible_endpoint(method: str, raw_path: bytes) -> str | None:

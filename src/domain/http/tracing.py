@@ -27,18 +27,16 @@ def trace_id(x_cloud_trace_context: bytes | None, traceparent: bytes | None) -> 
     >>> trace_id(None, b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     '4bf92f3577b34da6a3ce929d0e0e4736'
     """
-    return _from_cloud_trace_context(x_cloud_trace_context or b"") or _from_traceparent(
-        traceparent or b""
-    )
+    return _from_cloud_trace_context(x_cloud_trace_context) or _from_traceparent(traceparent)
 
 
-def _from_cloud_trace_context(value: bytes) -> str | None:
-    match = _CLOUD_TRACE_CONTEXT.fullmatch(value)
+def _from_cloud_trace_context(value: bytes | None) -> str | None:
+    match = _CLOUD_TRACE_CONTEXT.fullmatch(value) if value else None
     return _nonzero(match[1].lower()) if match else None
 
 
-def _from_traceparent(value: bytes) -> str | None:
-    match = _TRACEPARENT.fullmatch(value)
+def _from_traceparent(value: bytes | None) -> str | None:
+    match = _TRACEPARENT.fullmatch(value) if value else None
     if match is None or not _nonzero(match["parent"]):
         return None
     if match["version"] == b"00" and match["more"] is not None:
