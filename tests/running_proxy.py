@@ -73,6 +73,9 @@ class RunningProxy:
         # The clock that clock_getcpuclockid(3) gives for a process on Linux.
         return time.clock_gettime(~self.pid << 3 | 2)
 
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
     def open_descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
