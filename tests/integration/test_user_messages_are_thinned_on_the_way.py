@@ -1,12 +1,13 @@
 """With a keep ratio below 1, the text of user messages arrives shorter, and nothing else changes."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from tests.raw_client import Answer, connected
+from tests.raw_client import Answer, chunked, connected
 from tests.running_proxy import RunningProxy, StartProxy
-from tests.scripted_upstream import ScriptedUpstream
+from tests.scripted_upstream import CHUNKED, ScriptedUpstream
 
 JSON = (b"Content-Type", b"application/json")
 CHAT = b"/v1/chat/completions"
@@ -54,7 +55,9 @@ def test_only_the_literal_of_the_text_changes(
     after = (
         b' ,"extra":{"content":"keep me"}},{"role":"tool","tool_call_id":"c1","content":"'
         + STORY.encode()
-        + b'"}],"metadata":{"role":"user","content":"me too"}, "seed":12345678901234567890}  \n'
+        + b'"}],"metadata":{"role":"user","content":"me too"}, "seed":'
+        + b"7" * 5_000
+        + b"}  \n"
     )
     literal = json.dumps(STORY).encode()
 
@@ -66,6 +69,19 @@ def test_only_the_literal_of_the_text_changes(
     text = json.loads(sent[len(before) : -len(after)])
     assert _is_thinned(text, STORY)
     assert upstream.requests[0].values(b"content-length") == [b"%d" % len(sent)]
+
+
+def test_a_chat_that_came_in_chunks_goes_on_with_one_framing(
+    halving: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    body = _conversation(STORY)
+    with connected(halving.address) as client:
+        client.ask(b"POST", CHAT, [JSON, *CHUNKED], chunked(body[:100], body[100:]))
+
+    received = upstream.requests[0]
+    assert len(received.body) < len(body)
+    assert received.values(b"content-length") == [b"%d" % len(received.body)]
+    assert received.values(b"transfer-encoding") == []
 
 
 def test_text_parts_are_thinned_and_other_parts_are_not(
@@ -187,6 +203,36 @@ def test_what_cannot_be_thinned_goes_on_byte_for_byte(
     assert upstream.requests[0].body == body
     assert got.status in (200, 400)
     assert b"proxy_error" not in got.body
+
+
+def _with_null_in_each_place(value: dict[str, Any] | list[Any] | str) -> Iterator[Any]:
+    yield None
+    if isinstance(value, str):
+        return
+    places: Iterable[Any] = value if isinstance(value, dict) else range(len(value))
+    for place in places:
+        for inner in _with_null_in_each_place(value[place]):
+            changed: Any = value.copy()
+            changed[place] = inner
+            yield changed
+
+
+def test_null_in_any_place_is_the_upstreams_to_judge(
+    halving: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    message = {"role": "user", "name": "ann", "content": [{"type": "text", "text": STORY}]}
+    chat = {"model": "gpt-4o", "messages": [message], "metadata": {"tag": "x"}}
+    for nulled in _with_null_in_each_place(chat):
+        body = json.dumps(nulled).encode()
+        before, _, after = body.partition(json.dumps(STORY).encode())
+
+        got = _ask(halving, body)
+
+        sent = bytes(upstream.requests[-1].body)
+        assert (sent[: len(before)], sent[len(sent) - len(after) :]) == (before, after)
+        assert len(sent) <= len(body)
+        assert got.status in (200, 400)
+        assert b"proxy_error" not in got.body
 
 
 @pytest.mark.parametrize(

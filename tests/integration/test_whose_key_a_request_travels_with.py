@@ -1,6 +1,7 @@
 """The caller's key passes; the server's own is lent only to those who may have it."""
 
 import json
+import socket
 
 import pytest
 from tests.proxy_errors import assert_error_of_the_proxy
@@ -23,6 +24,14 @@ def _assert_refused(got: Answer, upstream: ScriptedUpstream, *names: str) -> Non
     assert all(name in got.body.decode() for name in names)
     assert SERVER_KEY not in got.body.decode()
     assert upstream.requests == []
+
+
+def _address_other_than_loopback() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        # An address of the documentation's (RFC 5737); nothing is sent.
+        if sock.connect_ex(("192.0.2.1", 9)) != 0 or sock.getsockname()[0].startswith("127."):
+            pytest.skip("this machine has no other address")
+        return str(sock.getsockname()[0])
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +120,16 @@ class TestACallerWithoutAKey:
         self, lending: RunningProxy, upstream: ScriptedUpstream, sign: tuple[bytes, bytes]
     ) -> None:
         got = _ask(lending, [sign])
+
+        _assert_refused(got, upstream, "PROXY_API_KEYS", "PROXY_OPEN")
+
+    def test_on_another_address_is_granted_nothing_by_a_host_of_this_machine(
+        self, start_proxy: StartProxy, upstream: ScriptedUpstream
+    ) -> None:
+        proxy = start_proxy(OPENAI_API_KEY=SERVER_KEY, HOST="0.0.0.0")
+
+        with connected(f"{_address_other_than_loopback()}:{proxy.port}") as client:
+            got = client.ask(b"GET", b"/v1/models", [(b"Host", b"localhost")])
 
         _assert_refused(got, upstream, "PROXY_API_KEYS", "PROXY_OPEN")
 

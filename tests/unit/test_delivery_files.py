@@ -17,7 +17,7 @@ from tests.dockerfile import stages
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
-FINAL_STAGE = stages((ROOT / "Dockerfile").read_text())[-1]
+*_, BUILD_STAGE, FINAL_STAGE = stages((ROOT / "Dockerfile").read_text())
 
 PINNED_ACTION = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 LOCKED = re.compile(
@@ -94,6 +94,9 @@ class TestTheLocks:
 
 
 class TestTheDependencies:
+    def test_no_h11_that_takes_malformed_chunks_is_shipped(self) -> None:
+        assert locked_versions(ROOT / "requirements.lock")["h11"] >= Version("0.16")
+
     def test_ci_audits_what_is_shipped_and_lists_it(self) -> None:
         on_the_lock = [script for script in scripts() if "requirements.lock" in script]
 
@@ -125,6 +128,12 @@ class TestTheImage:
 
     def test_it_starts_the_command_without_a_shell(self) -> None:
         assert FINAL_STAGE.values("ENTRYPOINT") == ['["openai-proxy"]']
+
+    def test_what_it_fetches_is_held_against_hashes(self) -> None:
+        (script,) = (step for step in BUILD_STAGE.values("RUN") if "requirements.lock" in step)
+
+        fetching = [each for each in script.split("&&") if " install " in each]
+        assert [each for each in fetching if "--require-hashes" not in each] == []
 
     def test_what_it_is_built_from_is_named_one_by_one(self) -> None:
         ignored = (ROOT / ".dockerignore").read_text().splitlines()
@@ -176,6 +185,16 @@ class TestTheWorkflows:
 
     def test_scripts_read_the_environment_and_no_expressions(self) -> None:
         assert [script for script in scripts() if "${{" in script] == []
+
+    def test_the_key_of_an_account_is_used_where_no_federation_is_configured(self) -> None:
+        steps = [step for _, job in workflow_jobs() for step in job.get("steps", ())]
+        signing_in = [
+            step for step in steps if "google-github-actions/auth@" in step.get("uses", "")
+        ]
+
+        provider = "vars.GCP_WORKLOAD_IDENTITY_PROVIDER"
+        assert [step["if"] for step in signing_in] == [f"{provider} != ''", f"{provider} == ''"]
+        assert ["credentials_json" in step["with"] for step in signing_in] == [False, True]
 
     def test_one_last_job_needs_all_others(self) -> None:
         jobs: dict[str, Any] = msgspec.yaml.decode(
