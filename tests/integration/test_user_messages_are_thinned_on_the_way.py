@@ -205,14 +205,14 @@ def test_what_cannot_be_thinned_goes_on_byte_for_byte(
     assert b"proxy_error" not in got.body
 
 
-def _with_null_in_each_place(value: dict[str, Any] | list[Any] | str) -> Iterator[Any]:
+def _with_null_in_each_place(value: Any) -> Iterator[Any]:
     yield None
     if isinstance(value, str):
         return
-    places: Iterable[Any] = value if isinstance(value, dict) else range(len(value))
+    places: Iterable[Any] = value if hasattr(value, "keys") else range(len(value))
     for place in places:
         for inner in _with_null_in_each_place(value[place]):
-            changed: Any = value.copy()
+            changed = value.copy()
             changed[place] = inner
             yield changed
 
