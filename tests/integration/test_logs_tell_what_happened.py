@@ -109,6 +109,8 @@ def test_a_request_that_failed_or_was_refused_has_its_line(
 
     assert any("/v1/responses 502 " in line and "error=" in line for line in lines)
     assert any("/v1/models 200 " in line and " incomplete" in line for line in lines)
+    halving.terminate()
+    assert "ERROR" not in halving.stderr
 
 
 CANARIES = {

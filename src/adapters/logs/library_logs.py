@@ -24,6 +24,9 @@ LogFormat = Literal["text", "json"]
 
 _log = logging.getLogger("openai_proxy")
 
+_SAID_ALREADY = "ASGI callable returned without completing response."
+"""What uvicorn adds as an error of ours to each answer that the upstream breaks off."""
+
 _QUIET = ("httpcore", "httpx", "websockets")
 """Libraries that log whole URLs and header fields below WARNING."""
 
@@ -53,7 +56,9 @@ def send_logs_to(handler: logging.Handler) -> None:
     """Have `handler` take all that is logged, in place of whoever did before."""
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # uvicorn looks at this logger's own level before it builds lines for debugging.
-    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(logging.INFO)
+    server.addFilter(_is_news)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     # The access log costs more than the relay and repeats queries; ours takes its place.
@@ -142,6 +147,10 @@ def _severity(level: int) -> str:
         if level >= severity:
             return logging.getLevelName(severity)
     return "DEBUG"
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != _SAID_ALREADY
 
 
 def _log_what_nobody_caught() -> None:
