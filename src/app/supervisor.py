@@ -17,11 +17,10 @@ from types import FrameType
 
 from attrs import define, field
 
-_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM})
+_ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
+_SIGNALS = _ENDS | {signal.SIGCHLD, signal.SIGALRM}
 _STARTING_SECONDS = 5.0
 """Whoever fails by itself so soon would fail again."""
-_PAUSE_SECONDS = 1.0
-"""Between the ends of those who die at once, so that they leave something to the others."""
 _CUTTING_SECONDS = 1.5
 
 _log = logging.getLogger("openai_proxy")
@@ -60,9 +59,13 @@ class _Job:
 
 
 class Supervisor:
-    """Forks a process for each job, and waits."""
+    """Forks a process for each job, and waits.
 
-    def __init__(self) -> None:
+    Those who die at once do so every `pause_seconds`, to leave something to the others.
+    """
+
+    def __init__(self, pause_seconds: float = 1.0) -> None:
+        self._pause_seconds = pause_seconds
         self._jobs: list[_Job] = []
         self._began = time.monotonic()
         # Blocked signals wait to be asked for; some systems forget a child's end without a handler.
@@ -80,7 +83,7 @@ class Supervisor:
 
         Returns what an exit code tells: -15 for SIGTERM, or the failure's own.
         """
-        while (received := signal.sigwait(_SIGNALS)) not in (signal.SIGTERM, signal.SIGINT):
+        while (received := signal.sigwait(_SIGNALS)) not in _ENDS:
             dead = [job for job in self._jobs if job.has_died]
             for job in dead:
                 code = job.process.exitcode or 0
@@ -88,8 +91,8 @@ class Supervisor:
                     _log.error("The %s could not start", job.name)
                     return code
                 _log.error("%s; another process takes its place", job.death)
-            if any(job.age_seconds < _PAUSE_SECONDS for job in dead):
-                time.sleep(_PAUSE_SECONDS)
+            if any(job.age_seconds < self._pause_seconds for job in dead):
+                self._pause()
             for job in dead:
                 job.start()
         return -received
@@ -112,6 +115,13 @@ class Supervisor:
                     pass
         signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def _pause(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, self._pause_seconds)
+        received = signal.sigwait(_ENDS | {signal.SIGALRM})
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if received in _ENDS:
+            signal.raise_signal(received)  # The next who waits is to hear of it.
+
     def _signal(self, number: signal.Signals) -> None:
         for job in self._jobs:
             if not job.has_died and job.process.pid is not None:
@@ -119,7 +129,7 @@ class Supervisor:
 
 
 def end_by(code: int) -> None:
-    """End this process as a server does that was told to stop: of SIGTERM, but not of SIGINT."""
+    """End this process as one server alone does: of SIGTERM, and after an interrupt with success."""
     if code > 0:
         sys.exit(code)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
