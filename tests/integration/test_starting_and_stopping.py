@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from tests.scripted_upstream import (
     stall,
     until,
 )
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MESSAGE = {"role": "user", "content": "One, two, three, four, five. " * 100}
 CHAT = json.dumps({"model": "gpt-4o", "messages": [MESSAGE]}).encode()
@@ -230,6 +231,16 @@ def test_an_idle_proxy_stops_at_once(start_proxy: StartProxy) -> None:
 
     assert code in (0, 143, -15)
     assert_at_most(2, time.monotonic() - stopped_at, "s until an idle proxy had ended")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_is_no_failure(start_proxy: StartProxy, workers: str) -> None:
+    proxy = start_proxy(WORKERS=workers)
+
+    proxy.process.send_signal(signal.SIGINT)
+
+    assert proxy.process.wait(PATIENCE_SECONDS) == 0
+    assert "Traceback" not in proxy.stderr
 
 
 def test_a_stream_in_flight_is_finished_before_the_end(
