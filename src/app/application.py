@@ -1,6 +1,6 @@
 """The Litestar application: the relay mounted at the root, the proxy's own pages beside it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -108,12 +108,12 @@ def _is_ready(container: Container) -> bool:
 
 
 def _by_raw_path(application: Application) -> Application:
-    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+    def route(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Litestar decodes and trims a path before it looks for a page, so that
         # `/%68ealth` would be one; the relay at the root reads `raw_path` alone.
         if scope["type"] != "lifespan" and not is_local_path(request_head(scope).raw_path):
             scope["path"] = "/"
-        await application(scope, receive, send)
+        return application(scope, receive, send)
 
     return route
 

@@ -77,15 +77,15 @@ def client(server: CountedServer) -> Generator[RawClient]:
         yield client
 
 
-def test_a_chat_takes_at_most_700_calls(server: CountedServer, client: RawClient) -> None:
+def test_a_chat_takes_at_most_600_calls(server: CountedServer, client: RawClient) -> None:
     def chat() -> None:
         for _ in range(20):
             client.ask(b"POST", b"/v1/chat/completions", FIELDS, BODY)
 
-    assert server.calls_of(chat) / 20 <= 700
+    assert server.calls_of(chat) / 20 <= 600
 
 
-def test_an_event_of_a_stream_takes_at_most_50_calls(
+def test_an_event_of_a_stream_takes_at_most_45_calls(
     upstream: ScriptedUpstream, server: CountedServer, client: RawClient
 ) -> None:
     def stream(events: int) -> Callable[[], object]:
@@ -97,7 +97,7 @@ def test_an_event_of_a_stream_takes_at_most_50_calls(
 
     short, long = server.calls_of(stream(10)), server.calls_of(stream(110))
 
-    assert (long - short) / 100 <= 50
+    assert (long - short) / 100 <= 45
 
 
 def test_requests_leave_nothing_for_the_garbage_collector(

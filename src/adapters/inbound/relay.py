@@ -63,7 +63,8 @@ class Relay(ExchangeRelay[_Request]):
         policy = controlled_policy(self.settings.policy, head, self.settings.control)
         target = upstream_target(self.settings.base_path, head.raw_path, head.query)
         headers = request_headers(head, via=self.settings.via)
-        body = await self._body(exchange, policy)
+        endpoint = compressible_endpoint(head.method, head.raw_path)
+        body = await self._body(exchange, endpoint, policy)
         if exchange.compressed is not None:
             self.log.record_compression(exchange.request_id, exchange.compressed)
             exchange.downstream.own_fields = compression_fields(policy, exchange.compressed)
@@ -75,7 +76,7 @@ class Relay(ExchangeRelay[_Request]):
             content_length=None if isinstance(body, bytes) else head.content_length,
         )
         async with self.upstream.send(request) as answer:
-            reader = exchange.usage_reader = _usage_reader(head, answer)
+            reader = exchange.usage_reader = _usage_reader(answer) if endpoint else None
             await exchange.downstream.relay(
                 answer,
                 keep_alive_seconds=self.settings.keep_alive_seconds,
@@ -83,13 +84,12 @@ class Relay(ExchangeRelay[_Request]):
             )
 
     async def _body(
-        self, exchange: _Request, policy: CompressionPolicy
+        self, exchange: _Request, endpoint: str | None, policy: CompressionPolicy
     ) -> bytes | AsyncIterator[bytes] | None:
         head, downstream = exchange.head, exchange.downstream
         if not head.has_body:
             downstream.expect_no_body()
             return None
-        endpoint = compressible_endpoint(head.method, head.raw_path)
         if endpoint is None or not policy.covers(endpoint):
             return await _as_it_comes(head, downstream)
         if head.body_fixed_by is not None:
@@ -112,9 +112,9 @@ async def _as_it_comes(head: RequestHead, downstream: Downstream) -> bytes | Asy
     return await downstream.begin_body()
 
 
-def _usage_reader(head: RequestHead, answer: UpstreamResponse) -> UsageReader | None:
+def _usage_reader(answer: UpstreamResponse) -> UsageReader | None:
     """What reads the copy of an answer that is billed by tokens."""
-    if answer.status != 200 or compressible_endpoint(head.method, head.raw_path) is None:
+    if answer.status != 200:
         return None
     codings = [value for name, value in answer.headers if name.lower() == b"content-encoding"]
     return UsageReader(b",".join(codings))

@@ -1,5 +1,7 @@
 """Which part of the API a path belongs to: a small fixed set of names, whatever is asked for."""
 
+from functools import lru_cache
+
 OTHER = "other"
 
 ENDPOINT_CLASSES = frozenset(
@@ -33,6 +35,7 @@ ENDPOINT_CLASSES = frozenset(
 )
 
 
+@lru_cache(maxsize=128)
 def endpoint_class(path: str) -> str:
     """The first segment below the API's root if it is one of the API's, otherwise `other`.
 

@@ -5,8 +5,6 @@ HTTP makes an intermediary remove (RFC 9110 section 7.6.1), what belongs to the
 platform around this hop, and the proxy's own control fields.
 """
 
-from collections.abc import Iterable
-
 from ..errors import BadRequest, LoopDetected
 from .request_head import RawHeaders, RequestHead
 
@@ -142,12 +140,11 @@ def _goes_upstream(name: bytes) -> bool:
     return name in _GOOGLE_API_FIELDS or not name.startswith(_PLATFORM_PREFIXES)
 
 
-def _with_named(removed: frozenset[bytes], connection: Iterable[bytes]) -> frozenset[bytes]:
-    """`removed` and the fields that Connection names."""
-    named = _tokens(connection)
-    return removed if named <= removed else removed | named
+def _with_named(removed: frozenset[bytes], connection: list[bytes]) -> frozenset[bytes]:
+    """`removed` and the fields that Connection names, which mostly is Keep-Alive alone."""
+    return removed if removed.issuperset(connection) else removed | _tokens(connection)
 
 
-def _tokens(values: Iterable[bytes]) -> set[bytes]:
+def _tokens(values: list[bytes]) -> set[bytes]:
     """The tokens that all values of a field list, in lower case (RFC 9110 section 5.6.1)."""
     return set(map(bytes.strip, b",".join(values).lower().split(b",")))
