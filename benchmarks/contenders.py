@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 from attrs import Factory, evolve, frozen
 
 from . import requests
@@ -82,6 +83,10 @@ class Contender:
     """Why it cannot take part."""
 
 
+class DroppedOut(click.ClickException):
+    """A contender that cannot be measured, or no longer; the message is one line that says why."""
+
+
 @frozen
 class Running:
     """A contender that answers."""
@@ -124,7 +129,7 @@ def product(name: str, **settings: str) -> Contender:
 async def running(
     contender: Contender, upstream: int, processors: Processors
 ) -> AsyncGenerator[Running]:
-    """Start it, and yield once it has relayed a request."""
+    """Start it, and yield once it has relayed a request. Raises DroppedOut if it does not."""
     if contender.command is None:
         yield Running(contender, upstream, None)
         return
@@ -132,10 +137,13 @@ async def running(
     with TemporaryDirectory(prefix="benchmark-") as name:
         directory = Path(name)
         command = contender.command(directory, port, upstream)
-        with running_on(processors):
-            process = Process(command, contender.environment(port, upstream), directory)
         try:
-            await _answers(port, process, directory)
+            with running_on(processors):
+                process = Process(command, contender.environment(port, upstream), directory)
+        except OSError as error:
+            raise DroppedOut(f"{contender.name} cannot be started: {error}") from error
+        try:
+            await _answers(contender.name, port, process)
             yield Running(contender, port, process, time.monotonic() - process.started)
         finally:
             process.stop()
@@ -149,7 +157,7 @@ async def scripted_upstream(processors: Processors) -> AsyncGenerator[int]:
         command = [sys.executable, "-m", "benchmarks.scripted_upstream", str(port)]
         process = Process(command, {"PYTHONPATH": str(ROOT)}, Path(name))
         try:
-            await _answers(port, process, Path(name))
+            await _answers("the scripted upstream", port, process)
             yield port
         finally:
             process.stop()
@@ -161,7 +169,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def _answers(port: int, process: Process, directory: Path) -> None:
+async def _answers(name: str, port: int, process: Process) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and not process.has_ended:
         with suppress(OSError):
@@ -171,7 +179,7 @@ async def _answers(port: int, process: Process, directory: Path) -> None:
             if answer.status == 200:
                 return
         await asyncio.sleep(0.005)
-    raise RuntimeError((directory / "output").read_text()[-2000:] or "it did not start")
+    raise DroppedOut(f"{name} does not answer: {process.last_words}")
 
 
 def _nginx(directory: Path, port: int, upstream: int) -> Sequence[str]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Collection, Generator, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
-from attrs import frozen
+import click
+from attrs import Factory, frozen
 
-from .contenders import Contender, Running, running, scripted_upstream
-from .processes import Places
+from .contenders import Contender, DroppedOut, Running, running, scripted_upstream
+from .processes import Places, Process
 from .scenarios import SCENARIOS, Outcome, Scenario
 
 MIB = 1024 * 1024
@@ -53,24 +54,46 @@ class Plan:
                 yield from ((scenario, each) for each in suited)
 
 
+@frozen
+class Dropouts:
+    """The names of those who are measured no longer."""
+
+    _names: set[str] = Factory(set[str])
+
+    def __contains__(self, contender: Contender) -> bool:
+        return contender.name in self._names
+
+    @contextmanager
+    def noted(self, contender: Contender) -> Generator[None]:
+        """Go on without a contender that drops out within, and say why."""
+        try:
+            yield
+        except DroppedOut as error:
+            self._names.add(contender.name)
+            click.echo(f"{error.message}; it is left out from here on", err=True)
+
+
 async def measure(plan: Plan) -> AsyncIterator[Measurement]:
     """Run the whole plan; yields each measurement as it is made."""
     places = Places.of_this_machine()
-    async with scripted_upstream(places.load) as upstream:
+    dropouts = Dropouts()
+    async with scripted_upstream(places.load) as upstream, AsyncExitStack() as stack:
         for _ in range(0 if plan.scenarios else plan.rounds):
             for contender in plan.contenders:
-                async for start in _starts(contender, upstream, places):
-                    yield start
-        async with AsyncExitStack() as stack:
-            field = [
-                await stack.enter_async_context(
-                    running(contender, upstream, _processors(contender, places))
-                )
-                for contender in plan.contenders
-            ]
-            await asyncio.sleep(_SETTLING_SECONDS)
-            for scenario, each in plan.turns(field):
-                yield await _measured(scenario, each, plan.seconds(scenario))
+                if contender not in dropouts and contender.command is not None:
+                    with dropouts.noted(contender):
+                        yield await _start(contender, upstream, places)
+        field: list[Running] = []
+        for contender in plan.contenders:
+            if contender not in dropouts:
+                with dropouts.noted(contender):
+                    started = running(contender, upstream, _processors(contender, places))
+                    field.append(await stack.enter_async_context(started))
+        await asyncio.sleep(_SETTLING_SECONDS)
+        for scenario, each in plan.turns(field):
+            if each.contender not in dropouts:
+                with dropouts.noted(each.contender):
+                    yield await _measured(scenario, each, plan.seconds(scenario))
 
 
 def medians(measurements: Sequence[Measurement]) -> list[Measurement]:
@@ -113,15 +136,14 @@ def _processors(contender: Contender, places: Places) -> frozenset[int]:
     return places.load | places.contender if contender.compresses else places.contender
 
 
-async def _starts(
-    contender: Contender, upstream: int, places: Places
-) -> AsyncIterator[Measurement]:
+async def _start(contender: Contender, upstream: int, places: Places) -> Measurement:
     async with running(contender, upstream, _processors(contender, places)) as started:
+        await asyncio.sleep(_SETTLING_SECONDS)
+        figures = {"start": started.start_seconds}
         if started.process is not None:
-            await asyncio.sleep(_SETTLING_SECONDS)
-            resident = started.process.resident_bytes() / MIB
-            figures = {"start": started.start_seconds, "resident": resident}
-            yield Measurement("start", contender.name, figures)
+            with _that_goes_on(contender, started.process):
+                figures["resident"] = started.process.resident_bytes() / MIB
+        return Measurement("start", contender.name, figures)
 
 
 async def _measured(scenario: Scenario, each: Running, seconds: float) -> Measurement:
@@ -130,17 +152,31 @@ async def _measured(scenario: Scenario, each: Running, seconds: float) -> Measur
         outcome = Outcome(lambda: 0.0)
         await scenario.run(each.port, seconds, outcome)
         return Measurement(scenario.name, each.contender.name, _figures(outcome))
-    process.forget_peak()
-    resident = process.resident_bytes()
-    outcome = Outcome(process.cpu_seconds)
-    await scenario.run(each.port, seconds, outcome)
-    figures = {
-        **_figures(outcome),
-        "cpu": outcome.cpu_seconds_a_unit * 1e6,
-        "resident": process.peak_bytes() / MIB,
-        "growth": (process.peak_bytes() - resident) / MIB,
-    }
+    with _that_goes_on(each.contender, process):
+        process.forget_peak()
+        resident = process.resident_bytes()
+        outcome = Outcome(process.cpu_seconds)
+        await scenario.run(each.port, seconds, outcome)
+        figures = {
+            **_figures(outcome),
+            "cpu": outcome.cpu_seconds_a_unit * 1e6,
+            "resident": process.peak_bytes() / MIB,
+            "growth": (process.peak_bytes() - resident) / MIB,
+        }
     return Measurement(scenario.name, each.contender.name, figures)
+
+
+@contextmanager
+def _that_goes_on(contender: Contender, process: Process) -> Generator[None]:
+    """Raise DroppedOut if the process ends within."""
+    try:
+        yield
+    except (OSError, LookupError):
+        # The kernel says nothing of one that has ended.
+        if not process.has_ended:
+            raise
+    if process.has_ended:
+        raise DroppedOut(f"{contender.name} has ended: {process.last_words}")
 
 
 def _figures(outcome: Outcome) -> dict[str, float]:

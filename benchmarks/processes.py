@@ -50,7 +50,8 @@ class Process:
         self, command: Sequence[str], environment: Mapping[str, str], directory: Path
     ) -> None:
         self.started = time.monotonic()
-        with (directory / "output").open("ab") as output:
+        self._output = directory / "output"
+        with self._output.open("ab") as output:
             self._popen = subprocess.Popen(  # noqa: S603 the commands are this benchmark's own
                 command,
                 stdin=subprocess.DEVNULL,
@@ -64,6 +65,12 @@ class Process:
     def has_ended(self) -> bool:
         """Whether it ended by itself."""
         return self._popen.poll() is not None
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it has written."""
+        lines = self._output.read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line), "without a word")
 
     def cpu_seconds(self) -> float:
         """Processor time used so far, in user and in kernel mode, by all threads."""
