@@ -13,20 +13,21 @@ _GRAPHEME = regex.compile(r"\X")
 # there is a boundary between them: 0 for yes, 1 for no. Where 2 stands it takes
 # more: characters further away, or more kinds of them than are told apart here.
 _LAST = regex.compile(
-    r"([\p{GCB=Control}\p{GCB=LF}])|([\p{GCB=Extend}\p{GCB=ZWJ}])"
-    r"|([\p{GCB=CR}\p{GCB=Prepend}\p{GCB=Regional_Indicator}\p{GCB=L}\p{GCB=V}\p{GCB=T}])"
+    r"([\p{GCB=Control}\p{GCB=LF}])|(\p{GCB=Extend})"
+    r"|([\p{GCB=CR}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}])"
 )
 _FIRST = regex.compile(
     r"([\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])"
-    r"|([\p{GCB=Regional_Indicator}\p{GCB=L}\p{GCB=V}\p{GCB=T}])|([^\x00-\x7F])"
+    r"|([\p{GCB=Regional_Indicator}\p{GCB=V}\p{GCB=T}])"
+    r"|([^\x00-\x7F\p{Extended_Pictographic}\p{GCB=L}])"
 )
 _BETWEEN: Final = bytes(
     (
-        # before ASCII, a mark, a flag or jamo, anything else:
-        *(0, 1, 2, 0),  # after a letter
+        # before ASCII or a symbol, a mark, a flag or jamo, anything else:
+        *(0, 1, 2, 0),  # after a letter, a flag or jamo
         *(0, 0, 0, 0),  # after a control character
-        *(0, 1, 2, 2),  # after a mark
-        *(2, 2, 2, 2),  # after a flag, jamo, a prefix or a carriage return
+        *(0, 1, 0, 2),  # after a mark
+        *(2, 2, 2, 2),  # after a joiner, a leading jamo, a prefix or a carriage return
     )
 ).ljust(256)
 _LAST_OF = bytes(edges & 0b1100 for edges in range(256))

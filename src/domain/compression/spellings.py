@@ -1,6 +1,6 @@
 """The text of each token of an encoding, asked of the tokenizer once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -40,9 +40,10 @@ INNER_BYTES: Final = frozenset(map(chr, range(0xDC80, 0xDCC0)))
 """What spells the bytes with which no character begins."""
 
 
-def whole_characters(spellings: str) -> str:
+def whole_characters(spellings: Sequence[str]) -> str:
     """What tokens spell together that end inside characters."""
-    return (_looked_up if len(spellings) <= _FEW_BYTES else _decoded)(spellings)
+    text = "".join(spellings)
+    return (_looked_up if len(text) <= _FEW_BYTES else _decoded)(text)
 
 
 def _decoded(spellings: str) -> str:

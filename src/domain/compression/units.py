@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate, compress, pairwise
-from typing import Self
+from operator import sub
+from typing import Final, Self
 
 from attrs import frozen
 
@@ -17,6 +18,12 @@ LONGEST_RUN = 1 << 16
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN},}}|\S{{{LONGEST_RUN},}}")
 
 _CONTINUED = re.compile(rb"\x01+")
+_MANY = 0.1
+"""A larger share of units that continue others is joined faster by a look at every unit."""
+_NEGATED: Final = b"\1\0".ljust(256)
+
+Spell = Callable[[Sequence[str]], str]
+"""From consecutive pieces to the text that they make up."""
 
 
 @frozen
@@ -55,27 +62,28 @@ class Units:
             return range(len(order) + 1)
         return [*accumulate(map(self.sizes.__getitem__, order), initial=0)]
 
-    def joined_where(self, continues: bytes, spell: Callable[[str], str] = str) -> Self:
+    def joined_where(self, continues: bytes, spell: Spell = "".join) -> Self:
         """Larger units, in which each that has a 1 is joined to the one before it."""
         if 1 not in continues:
             return self
+        if continues.count(1) > len(self) * _MANY:
+            return self.joined([*compress(range(len(self)), continues.translate(_NEGATED))], spell)
         texts: list[str] = []
         sizes: list[int] = []
         position, ends = 0, self.ends
         for run in _CONTINUED.finditer(continues):
             second, end = run.span()
             start = second - 1
-            if position < start:
-                texts += self.texts[position:start]
-                sizes += self.sizes[position:start]
-            texts.append(spell("".join(self.texts[start:end])))
+            texts += self.texts[position:start]
+            sizes += self.sizes[position:start]
+            texts.append(spell(self.texts[start:end]))
             sizes.append(ends[end] - ends[start])
             position = end
         texts += self.texts[position:]
         sizes += self.sizes[position:]
         return type(self)(texts, sizes, self.tokens)
 
-    def joined(self, starts: Sequence[int]) -> Self:
+    def joined(self, starts: Sequence[int], spell: Spell = "".join) -> Self:
         """Larger units, one from each index of `starts` up to the next.
 
         Raises ValueError if some of the text would be in none of them.
@@ -84,19 +92,12 @@ class Units:
             raise ValueError("the first unit must begin with the text")
         if len(starts) == len(self):
             return self
-        texts, sizes = self.texts, self.sizes
-        ends = [*starts[1:], len(texts)]
-        return type(self)(
-            [
-                texts[a] if b - a == 1 else "".join(texts[a:b])
-                for a, b in zip(starts, ends, strict=True)
-            ],
-            [
-                sizes[a] if b - a == 1 else sum(sizes[a:b])
-                for a, b in zip(starts, ends, strict=True)
-            ],
-            self.tokens,
-        )
+        bounds = [*starts, len(self)]
+        texts = [
+            self.texts[a] if b - a == 1 else spell(self.texts[a:b]) for a, b in pairwise(bounds)
+        ]
+        ends = bounds if self.are_single_tokens else [*map(self.ends.__getitem__, bounds)]
+        return type(self)(texts, [*map(sub, ends[1:], ends)], self.tokens)
 
 
 def encode(text: str, tokenizer: Tokenizer) -> list[int]:
