@@ -49,7 +49,7 @@ class Answer:
         answer.close()
         return answer
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take what arrived; raises httpx.RemoteProtocolError if it is no HTTP answer."""
         if self._parser is None or self.is_complete:
             self.has_surplus = True

@@ -11,7 +11,7 @@ from .answer import Answer
 from .tls import ended_in_order
 
 HIGH_WATER = 64 * 1024
-"""Unread bytes of an answer beyond which no more are read from the socket."""
+"""Unread bytes of an answer beyond which no more are read, unless somebody waits for them."""
 
 
 class Origin(NamedTuple):
@@ -22,18 +22,21 @@ class Origin(NamedTuple):
     port: int
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """One connection and the exchange that is on it, if any.
 
     Whoever holds the exchange begins it, writes, and reads head and body; the
     event loop calls the rest. Everything that ends an exchange early goes
-    through `fail`, and nothing here outlives the socket.
+    through `fail`, and nothing here outlives the socket. What arrives is read
+    into `arrivals`, which all connections of an event loop may share: it is
+    parsed within the call that says so.
     """
 
     _transport: asyncio.Transport
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, arrivals: memoryview) -> None:
         self.origin = origin
+        self._arrivals = arrivals
         self.is_closed = True
         """Whether either side closed it, or it was never open."""
         self.is_reused = False
@@ -137,18 +140,20 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.is_closed = False
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's)
+        return self._arrivals
+
+    def buffer_updated(self, nbytes: int) -> None:
         answer = self._answer
         try:
-            answer.feed(data)
+            answer.feed(self._arrivals[:nbytes])
         except httpx.RemoteProtocolError as error:
             self.fail(error)
             return
         if answer.has_surplus:
             self.abort()
-        elif answer.buffered_bytes > HIGH_WATER and not self._is_reading_paused:
-            self._is_reading_paused = True
-            self._transport.pause_reading()
+        elif answer.buffered_bytes > HIGH_WATER and not self._is_awaited:
+            self._pause_reading()
         _wake(self._reader)
 
     def eof_received(self) -> None:
@@ -178,6 +183,11 @@ class UpstreamConnection(asyncio.Protocol):
         _wake(self._writer)
 
     # Waiting.
+
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
 
     @property
     def _is_awaited(self) -> bool:

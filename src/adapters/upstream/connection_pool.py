@@ -12,6 +12,9 @@ from .connection import Origin, UpstreamConnection
 Timeouts = Mapping[str, float | None]
 """How long each part of an exchange may take, by httpx's names for them."""
 
+READ_BYTES = 256 * 1024
+"""The most that is read from a socket at once."""
+
 
 class ConnectionPool:
     """All connections of a process; who acquires one must release it, whatever happened.
@@ -31,6 +34,7 @@ class ConnectionPool:
         self._idle_seconds = limits.keepalive_expiry
         self._slots = asyncio.Semaphore(limits.max_connections) if limits.max_connections else None
         self._taken = 0
+        self._arrivals = memoryview(bytearray(READ_BYTES))
         self._idle: dict[UpstreamConnection, float] = {}
         """When each became idle, longest ago first."""
         self._sweep: asyncio.TimerHandle | None = None
@@ -116,7 +120,7 @@ class ConnectionPool:
             raise httpx.ConnectError(str(error)) from error
 
     async def _open(self, origin: Origin) -> UpstreamConnection:
-        connection = UpstreamConnection(origin)
+        connection = UpstreamConnection(origin, self._arrivals)
         try:
             await asyncio.get_running_loop().create_connection(
                 lambda: connection,
