@@ -25,6 +25,8 @@ LARGEST_BLOCK_TOKENS = 1024
 _BEGIN = "\ud800"
 """Stands before each unit, since no text that is compressed holds a lone surrogate."""
 _SPACE = re.compile(rf"{_BEGIN}\s")
+_NEAR = 16
+"""Where words are spaced, one begins within so many units."""
 _LINK_BYTES = 32
 _WORD_BYTES = 8
 _ONE = 1 << 64
@@ -47,9 +49,11 @@ def _end_of_block(texts: Sequence[str], ends: Sequence[int], first: int) -> int:
     if enough >= len(texts):
         return len(texts)
     largest = max(enough, bisect_right(ends, ends[first] + LARGEST_BLOCK_TOKENS, enough) - 1)
-    row = _BEGIN + _BEGIN.join(texts[enough:largest])
-    space = _SPACE.search(row)
-    return enough + row.count(_BEGIN, 0, space.start()) if space else largest
+    for end in (min(enough + _NEAR, largest), largest):
+        row = _BEGIN + _BEGIN.join(texts[enough:end])
+        if space := _SPACE.search(row):
+            return enough + row.count(_BEGIN, 0, space.start())
+    return largest
 
 
 def first_link(encoding: str, strategy: str, salt: bytes) -> bytes:

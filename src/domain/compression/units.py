@@ -136,10 +136,11 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
     """The smallest runs of tokens that begin and end between two graphemes (UAX 29)."""
     spellings = [*map(spellings_of(tokenizer).__getitem__, tokens)]
     units = Units(spellings, b"\1" * len(tokens), tokens)
-    text = "".join(spellings)
-    if text.isascii() and "\r" not in text:
+    distinct = set(spellings)
+    characters = "".join(distinct)
+    if characters.isascii() and "\r" not in characters:
         return units
-    inner = {spelling for spelling in set(spellings) if spelling[0] in INNER_BYTES}
+    inner = {spelling for spelling in distinct if spelling[0] in INNER_BYTES}
     if inner:
         units = units.joined_where(bytes(map(inner.__contains__, spellings)), whole_characters)
     return units.joined_where(continuations(units.texts))
