@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 
 from ...domain.errors import ProxyError, RequestTooLarge
-from ...domain.http.headers import response_headers
-from ...domain.ports import UpstreamResponse
 from .asgi import ON_LEAVING, OnLeaving, Receive, Scope, Send
 from .keep_alive import is_event_stream, with_keep_alive
 
@@ -25,7 +23,6 @@ class Downstream:
 
     __slots__ = (
         "_answer_ended",
-        "_is_head",
         "_max_body_bytes",
         "_on_leaving",
         "_receive",
@@ -46,7 +43,6 @@ class Downstream:
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes
-        self._is_head = scope["method"] == "HEAD"
         self._on_leaving: OnLeaving | None = scope.get(ON_LEAVING)
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
@@ -100,21 +96,21 @@ class Downstream:
 
     async def relay(
         self,
-        answer: UpstreamResponse,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: AsyncIterable[bytes],
         *,
         keep_alive_seconds: float = 0,
         on_sent: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Hand on `answer`, each chunk as it arrives; then `on_sent` gets to see it.
+        """Hand on an answer, each chunk as it arrives; then `on_sent` gets to see it.
 
         Above 0, an event stream that is silent for `keep_alive_seconds` gets a comment.
         """
-        headers = response_headers(answer.headers, status=answer.status, is_head=self._is_head)
-        await self._start(answer.status, headers)
-        chunks = answer.body
+        await self._start(status, headers)
         if keep_alive_seconds and is_event_stream(headers):
-            chunks = with_keep_alive(chunks, keep_alive_seconds)
-        async for chunk in chunks:
+            body = with_keep_alive(body, keep_alive_seconds)
+        async for chunk in body:
             self.bytes_sent += len(chunk)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
             if on_sent is not None:

@@ -10,10 +10,10 @@ from ...domain.bodies.compressed_body import CompressedBody
 from ...domain.bodies.usage import Usage, UsageReader
 from ...domain.control.policy import CompressionPolicy
 from ...domain.control.request_control import controlled_policy
-from ...domain.http.headers import request_headers
+from ...domain.http.headers import request_headers, response_headers
 from ...domain.http.request_head import RequestHead
 from ...domain.http.target import compressible_endpoint, upstream_target
-from ...domain.ports import UpstreamClient, UpstreamRequest, UpstreamResponse
+from ...domain.ports import RawHeaders, UpstreamClient, UpstreamRequest, UpstreamResponse
 from .asgi import Receive, Scope, Send, request_head
 from .downstream import Downstream
 from .exchange import Exchange, ExchangeRelay
@@ -76,12 +76,23 @@ class Relay(ExchangeRelay[_Request]):
             content_length=None if isinstance(body, bytes) else head.content_length,
         )
         async with self.upstream.send(request) as answer:
-            reader = exchange.usage_reader = _usage_reader(answer) if endpoint else None
-            await exchange.downstream.relay(
-                answer,
-                keep_alive_seconds=self.settings.keep_alive_seconds,
-                on_sent=None if reader is None else reader.add,
-            )
+            await self._relay_back(exchange, answer, is_billed=endpoint is not None)
+
+    async def _relay_back(
+        self, exchange: _Request, answer: UpstreamResponse, *, is_billed: bool
+    ) -> None:
+        is_head = exchange.head.method == "HEAD"
+        headers = response_headers(answer.headers, status=answer.status, is_head=is_head)
+        if is_billed and answer.status == 200:
+            exchange.usage_reader = _usage_reader(headers)
+        reader = exchange.usage_reader
+        await exchange.downstream.relay(
+            answer.status,
+            headers,
+            answer.body,
+            keep_alive_seconds=self.settings.keep_alive_seconds,
+            on_sent=None if reader is None else reader.add,
+        )
 
     async def _body(
         self, exchange: _Request, endpoint: str | None, policy: CompressionPolicy
@@ -112,9 +123,7 @@ async def _as_it_comes(head: RequestHead, downstream: Downstream) -> bytes | Asy
     return await downstream.begin_body()
 
 
-def _usage_reader(answer: UpstreamResponse) -> UsageReader | None:
-    """What reads the copy of an answer that is billed by tokens."""
-    if answer.status != 200:
-        return None
-    codings = [value for name, value in answer.headers if name.lower() == b"content-encoding"]
+def _usage_reader(headers: RawHeaders) -> UsageReader:
+    """What reads the copy of an answer with these header fields, names in lower case."""
+    codings = [value for name, value in headers if name == b"content-encoding"]
     return UsageReader(b",".join(codings))
