@@ -19,7 +19,7 @@ from tests.strategies import texts
 from openai_proxy.adapters import tokenizer_for
 from openai_proxy.adapters.compression.strategy_loader import StrategyNotLoaded, load_strategy
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
-from openai_proxy.domain.compression.strategies import BUILT_IN, Uniform, surprise, weights
+from openai_proxy.domain.compression.strategies import BUILT_IN, Uniform, surprises, weights
 from openai_proxy.domain.compression.text import compress_text
 from openai_proxy.domain.compression.units import Units, smallest_units
 from openai_proxy.domain.compression.words import says
@@ -109,6 +109,12 @@ class TestWhatWordsSay:
 
         assert said == sorted(set(said))
 
+    def test_a_long_word_is_more_than_a_short_one_where_no_capital_can_tell_a_name(self) -> None:
+        assert says(" घर") < says(" बेंगलुरु") < says(" Bengaluru")
+
+    def test_what_a_program_names_is_more_than_any_other_name(self) -> None:
+        assert says(" Ganges") < says(" max_depth") == says(" print(") < says(" not")
+
     @given(st.lists(st.sampled_from([" the", " river", " Ganges", " not", " 7"]), min_size=1))
     def test_together_as_much_as_the_one_that_says_most(self, words: list[str]) -> None:
         assert says("".join(words)) == max(map(says, words))
@@ -123,17 +129,17 @@ class TestWeights:
 
     @given(st.integers(2**54, 2**64 - 1))
     def test_the_surprise_of_a_draw_is_its_negative_logarithm(self, draw: int) -> None:
-        assert surprise(draw) / 2**16 == pytest.approx(-math.log2(draw / 2**64), abs=0.09)
+        assert surprises([draw])[0] / 2**16 == pytest.approx(-math.log2(draw / 2**64), abs=0.09)
 
     @given(st.integers(0, 2**54))
     def test_the_lowest_draws_of_all_are_a_bounded_surprise(self, draw: int) -> None:
-        assert 10 <= surprise(draw) / 2**16 <= 16
+        assert 10 <= surprises([draw])[0] / 2**16 <= 16
 
     @given(st.lists(st.integers(0, 2**64 - 1), min_size=2))
     def test_a_higher_draw_is_never_more_of_a_surprise(self, draws: list[int]) -> None:
-        surprises = [surprise(draw) for draw in sorted(draws)]
+        found = surprises(sorted(draws))
 
-        assert surprises == sorted(surprises, reverse=True)
+        assert found == sorted(found, reverse=True)
 
     def test_a_word_weighs_by_what_it_says_its_rank_and_its_cost(self) -> None:
         words = {
@@ -148,6 +154,17 @@ class TestWeights:
         found = [*weights(units)]
 
         assert found == sorted(set(found))
+
+    def test_grammar_weighs_more_at_the_beginning_and_content_the_same_everywhere(self) -> None:
+        pair = [" the", " river"]
+        units = Units(pair * 20, [1] * 40, [290, 12_000] * 20)
+
+        found = [*weights(units)]
+
+        grammar, content = found[::2], found[1::2]
+        assert grammar == sorted(grammar, reverse=True)
+        assert grammar[0] > grammar[-1]
+        assert max(grammar) < min(content) == max(content)
 
     @pytest.mark.parametrize("language", ["English", "German", "Chinese", "Hindi"])
     def test_weighted_keeps_negations(self, language: str) -> None:

@@ -16,7 +16,7 @@ ALGORITHM = "rtc/1"
 If only the results of one strategy change, its entry in DRAWN_AS does instead.
 """
 
-DRAWN_AS: Final[Mapping[str, str]] = MappingProxyType({"weighted": "weighted/2"})
+DRAWN_AS: Final[Mapping[str, str]] = MappingProxyType({"weighted": "weighted/3"})
 """What a strategy is called in its draws, if that is not its name: a new version draws anew."""
 
 BLOCK_TOKENS = 512

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, pairwise
-from math import isqrt
-from operator import mul
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -12,7 +10,9 @@ from attrs import frozen
 
 from .order import rising
 from .units import Units
-from .words import phrase_starts, says, word_starts
+from .words import CONTENT, phrase_starts, says, word_starts
+
+_LARGEST_LEAD: Final = 6
 
 
 class UnknownStrategy(ValueError):
@@ -83,7 +83,8 @@ class Weighted:
 
     def order(self, units: Units, draws: Sequence[int]) -> Sequence[int]:
         # The quotient of two integers is rounded alike on every machine.
-        keys = [surprise(draw) / weight for draw, weight in zip(draws, weights(units), strict=True)]
+        drawn = zip(surprises(draws), weights(units), strict=True)
+        keys = [surprise / weight for surprise, weight in drawn]
         return sorted(range(len(units)), key=keys.__getitem__)
 
 
@@ -105,9 +106,23 @@ def weights(units: Units) -> Iterable[int]:
     Tokens are numbered in the order in which they were merged, so a token's
     number is nearly the rank of its frequency. A word of several tokens is
     rarer than each of them.
+
+    Of words that say little those at the beginning weigh more. No fact is lost
+    by that, and embeddings go by how a text begins.
     """
     bits = map(int.bit_length, _rarest_tokens(units))
-    return map(mul, map(says, units.texts), map(_rarity_for_its_cost, bits, units.sizes))
+    rarities = map(_rarity_for_its_cost, bits, units.sizes)
+    leads = _leads(len(units))
+    return [
+        said * rarity << lead if said < CONTENT else said * rarity
+        for said, rarity, lead in zip(map(says, units.texts), rarities, leads, strict=True)
+    ]
+
+
+def _leads(count: int) -> Sequence[int]:
+    """How often a weight is doubled: most at the beginning, in the end not at all."""
+    steps = _LARGEST_LEAD + 1
+    return [steps * behind // count for behind in range(count - 1, -1, -1)]
 
 
 def _rarest_tokens(units: Units) -> Sequence[int]:
@@ -123,15 +138,14 @@ def _rarest_tokens(units: Units) -> Sequence[int]:
 
 @cache
 def _rarity_for_its_cost(bits: int, cost: int) -> int:
-    """The third power of: the square of the rarity over the root of the cost."""
+    """The third power of the rarity over the square of the cost."""
     rarity = bits + (3 if cost > 1 else 1)
-    return max(1, (rarity**6 << 8) // isqrt(cost**3 << 16))
+    return max(1, (rarity**3 << 8) // cost**2)
 
 
-def surprise(draw: int) -> int:
-    """-log2 of a random 64-bit number as a share of 2**64, with 16 digits behind the point."""
-    entry = draw >> 54
-    return _SURPRISES[entry] - (_FALLS[entry] * (draw & _REST) >> 54)
+def surprises(draws: Iterable[int]) -> Sequence[int]:
+    """-log2 of random 64-bit numbers as shares of 2**64, with 16 digits behind the point."""
+    return [_SURPRISES[draw >> 54] - (_FALLS[draw >> 54] * (draw & _REST) >> 54) for draw in draws]
 
 
 def _log2(number: int) -> int:

@@ -13,7 +13,7 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
 4. *Chance.* All strings are UTF-8, all words 64 bits, little-endian.
    link[0] = BLAKE2b-256("rtc/1" NUL encoding NUL strategy), keyed with the
    salt (with its BLAKE2b-512 if it has more than 64 bytes), where "weighted"
-   is called "weighted/2", its second version;
+   is called "weighted/3", its third version;
    link[i] = BLAKE2b-256(link[i-1] + text of block i), for i from 1.
    The draws of block i are the words of SHAKE-128(link[i]), one a unit.
 5. *Order.* Units by rising draw, rounded to a double (or as the strategy says).

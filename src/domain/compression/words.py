@@ -22,15 +22,24 @@ from .units import Units
 LONGEST_WORD: Final = 16
 """How many units make a word at most, so that a line without spaces is not one word."""
 
+SHORTEST_NAME: Final = 4
+"""Where capitals show no names, shorter words are not taken for one."""
+
 LONGEST_PHRASE: Final = 4
 """How many characters of a script without spaces stay or go together at most."""
 
 GRAMMAR: Final = 1
-LITTLE: Final = 1 << 4
-CONTENT: Final = 1 << 10
-NAME: Final = 1 << 14
-FACT: Final = 1 << 20
-"""How much a word says: powers of two, so that each kind nearly always goes before the next."""
+LITTLE: Final = 1 << 3
+CONTENT: Final = 1 << 17
+LONG: Final = 1 << 20
+NAME: Final = 1 << 21
+SYMBOL: Final = 1 << 22
+FACT: Final = 1 << 27
+"""How much a word says, by kind: far enough apart that each nearly always goes before the next.
+
+LONG are words of scripts without case, in which nothing else tells a name, and
+SYMBOL what programs name.
+"""
 
 WITHOUT_SPACES: Final = r"\p{Han}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts of which any run of characters may be one word or several."""
@@ -132,7 +141,7 @@ def _word_starts(texts: Sequence[str], alone: AbstractSet[str]) -> list[int]:
 
 @lru_cache(_REMEMBERED)
 def _script_of_content(text: str) -> str | None:
-    found = _ONE_SCRIPT.fullmatch(text) if says(text) == CONTENT else None
+    found = _ONE_SCRIPT.fullmatch(text) if CONTENT <= says(text) < NAME else None
     return found and found.lastgroup
 
 
@@ -140,14 +149,16 @@ def _script_of_content(text: str) -> str | None:
 def says(text: str) -> int:
     """How much is said by a few words together: as much as by the one that says most.
 
-    >>> says(" of") < says(" +") < says(" river") < says(" Ganges") < says(" not") == says(" 7th")
+    >>> says(" of") < says(" +") < says(" river") < says(" Ganges") < says(" max_depth")
+    True
+    >>> says(" max_depth") < says(" not") == says(" 7th")
     True
     """
     if _DIGIT.search(text):
         return FACT
     nothing = GRAMMAR if text.isspace() else LITTLE
     said = max(map(_word_says, WORD.finditer(text)), default=nothing)
-    return NAME if LITTLE <= said < NAME and IDENTIFIER.search(text) else said
+    return SYMBOL if LITTLE <= said < FACT and IDENTIFIER.search(text) else said
 
 
 def _word_says(found: "regex.Match[str]") -> int:
@@ -174,7 +185,10 @@ def _spaced_word_says(word: str) -> int:
         return LITTLE if word.casefold() in TELLING_WORDS else GRAMMAR
     if len(word) == 1 and not _SYLLABLE.match(word):
         return LITTLE
-    return NAME if word[0].isupper() else CONTENT
+    if word[0].isupper():
+        return NAME
+    may_be_name = not word[0].islower() and len(word) >= SHORTEST_NAME
+    return LONG if may_be_name else CONTENT
 
 
 def is_negation(word: str) -> bool:
