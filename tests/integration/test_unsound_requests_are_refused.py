@@ -109,6 +109,23 @@ class TestLimitsOfAHead:
     def assert_too_large(self, client: RawClient, status: int) -> None:
         assert_error_of_the_proxy(client.receive_answer(), status, "request_too_large")
 
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            get(b"GET /v1/models HTTP/1.1", *[b"x: y"] * 99),
+            get(b"GET /v1/models HTTP/1.1", b"x: " + b"y" * 65_500),
+            get(b"GET /" + b"x" * (16 * 1024 - 1) + b" HTTP/1.1"),
+        ],
+        ids=["a hundred fields", "64 KiB of fields", "a target of 16 KiB"],
+    )
+    def test_what_is_just_within_them_is_relayed(
+        self, client: RawClient, upstream: ScriptedUpstream, raw: bytes
+    ) -> None:
+        client.send(raw)
+
+        assert client.receive_answer().status == 200
+        assert len(upstream.requests) == 1
+
     def test_more_fields_than_allowed(self, client: RawClient, upstream: ScriptedUpstream) -> None:
         client.send(get(b"GET /v1/models HTTP/1.1", *[b"x: y"] * 100))
 
