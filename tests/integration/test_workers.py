@@ -185,6 +185,29 @@ class TestLogging:
 
         wait_until(lambda: is_written(1))
 
+    def test_what_it_left_unread_when_it_died_is_told(self, proxy: RunningProxy) -> None:
+        ask_at_once(proxy, b"/v1/models", [None] * MANY)
+        wait_for_lines(proxy.request_log, MANY)
+        asked = 2 * MANY
+
+        def is_accounted_for() -> bool:
+            nonlocal asked
+            ask_at_once(proxy, b"/v1/models", [None] * MANY)
+            asked += MANY
+            time.sleep(0.5)
+            told = re.findall(r"(\d+) .* on the way to the process that writes", proxy.stderr)
+            written = proxy.request_log.read_text().count("/v1/models")
+            return written < asked == written + sum(map(int, told))
+
+        (log_writer,) = children(proxy.pid) - workers(proxy)
+        os.kill(log_writer, signal.SIGSTOP)
+        ask_at_once(proxy, b"/v1/models", [None] * MANY)
+        time.sleep(0.5)
+        os.kill(log_writer, signal.SIGKILL)
+        wait_for(proxy.directory / "stderr", "The log writer (process")
+
+        wait_until(is_accounted_for)
+
 
 def files(path: Path) -> list[Path]:
     return list(path.parent.glob(f"{path.name}*"))
