@@ -1,5 +1,7 @@
 """The TCP connections of this machine as Linux lists them, for what neither end can tell."""
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,27 @@ def tcp_connections() -> Iterator[TcpConnection]:
             unsent_bytes=_hexadecimal(unsent),
             unread_bytes=_hexadecimal(unread),
         )
+
+
+def is_held_back(client: socket.socket) -> bool:
+    """Whether the other end reads no more of what `client` sends."""
+    unread = _unread_bytes(client)
+    time.sleep(0.01 if unread else 0)
+    return unread > 0 and _unread_bytes(client) == unread
+
+
+def has_unsent_bytes(port: int) -> bool:
+    """Whether an open connection to that port holds what it could not send yet."""
+    return any(
+        end.is_established and end.unsent_bytes
+        for end in tcp_connections()
+        if end.remote_port == port
+    )
+
+
+def _unread_bytes(client: socket.socket) -> int:
+    port = client.getsockname()[1]
+    return sum(end.unread_bytes for end in tcp_connections() if end.remote_port == port)
 
 
 def _hexadecimal(digits: str) -> int:

@@ -21,7 +21,7 @@ from tests.scripted_upstream import (
     stall,
     until,
 )
-from tests.tcp_connections import tcp_connections
+from tests.tcp_connections import has_unsent_bytes, is_held_back
 from tests.waiting import wait_until
 
 CEILING_SECONDS = 1.0
@@ -137,37 +137,17 @@ def test_in_mid_upload_to_an_upstream_that_reads_nothing(
     upstream.plays(until(left), receive(keep=False))
     client.send(UNFINISHED_UPLOADS[framing])
     received = upstream.next_request()
-    while not _is_held_back(client):
+    while not is_held_back(client.socket):
         client.send(bytes(16 * 1024))
 
     left_at = time.monotonic()
     leave(client)
-    wait_until(lambda: not _is_sent_to(upstream))
+    wait_until(lambda: not has_unsent_bytes(upstream.port))
     assert_at_most(CEILING_SECONDS, time.monotonic() - left_at, UNTIL_CLOSED)
     left.set()
 
     received.wait_until_read()
     assert not received.complete
-
-
-def _is_held_back(client: RawClient) -> bool:
-    """Whether the proxy reads no more of what the client sends."""
-    unread = _unread_bytes(client)
-    time.sleep(0.01 if unread else 0)
-    return unread > 0 and _unread_bytes(client) == unread
-
-
-def _unread_bytes(client: RawClient) -> int:
-    port = client.socket.getsockname()[1]
-    return sum(end.unread_bytes for end in tcp_connections() if end.remote_port == port)
-
-
-def _is_sent_to(upstream: ScriptedUpstream) -> bool:
-    return any(
-        end.is_established and end.unsent_bytes
-        for end in tcp_connections()
-        if end.remote_port == upstream.port
-    )
 
 
 def test_a_bad_chunk_in_an_upload_never_completes_the_request(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from tests.figures import assert_at_most
 from tests.raw_client import RawClient, connected
 from tests.running_proxy import RunningProxy, StartProxy, wait_for
 from tests.scripted_upstream import ScriptedUpstream, receive, stall
+from tests.tcp_connections import has_unsent_bytes, is_held_back
 from tests.waiting import wait_until
 from tests.websocket_client import BINARY, CLOSE, TEXT, frame, handshake, shake_hands, websocket
 from tests.websocket_upstream import (
@@ -183,6 +185,52 @@ def test_a_client_that_dies_drops_the_upstream_at_once(
 
         assert session.wait_until_ended() == (1006, "")
     assert_at_most(CEILING_SECONDS, session.ended_at - left_at, "s until the upstream's end")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="that it has left shows on Linux only")
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset], ids=["with FIN", "with RST"])
+def test_a_client_that_dies_while_its_messages_are_held_back_drops_the_upstream_at_once(
+    realtime_proxy: RunningProxy, realtime: WebSocketUpstream, leave: Leave
+) -> None:
+    left = threading.Event()
+    realtime.plays(_reads_nothing_until(left))
+    with connected(realtime_proxy.address) as client:
+        shake_hands(client)
+        while not is_held_back(client.socket):
+            client.send(frame(BINARY, bytes(16 * 1024)))
+
+        left_at = time.monotonic()
+        leave(client)
+        wait_until(lambda: not has_unsent_bytes(realtime.port))
+    assert time.monotonic() - left_at < CEILING_SECONDS
+    left.set()
+
+
+def _reads_nothing_until(signal: threading.Event) -> Script:
+    async def script(session: Session) -> None:
+        session.connection.transport.pause_reading()
+        while not signal.is_set():  # noqa: ASYNC110 (the test sets it from another thread)
+            await asyncio.sleep(0.01)
+        session.connection.transport.resume_reading()
+
+    return script
+
+
+def test_an_upstream_that_dies_while_a_client_takes_nothing_is_told_behind_what_it_sent(
+    realtime_proxy: RunningProxy, realtime: WebSocketUpstream
+) -> None:
+    async def pour_and_die(session: Session) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while True:
+                    await session.send(bytes(64 * 1024))
+        session.connection.transport.abort()
+
+    realtime.plays(pour_and_die)
+    with websocket(realtime_proxy) as client:
+        realtime.next_session().wait_until_ended()
+
+        assert _ending(client) == (1014, "The upstream broke off the connection.")
 
 
 def test_a_client_that_dies_in_mid_message_never_completes_it(

@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -12,32 +13,50 @@ _CAN_LOOK = hasattr(select, "poll")
 _END_OF_STREAM: int = getattr(select, "POLLRDHUP", 0)
 
 
-class WatchfulFlow(FlowControl):
-    """uvicorn's flow control, which looks now and then for the client whose bytes it leaves unread.
+class Reader(Protocol):
+    """Whoever reads from a client, or does not for a while."""
+
+    read_paused: bool
+
+
+class Lookout:
+    """Looks now and then for a client whose bytes are left unread, and drops it once it has left.
 
     A transport whose reading is paused tells nothing of FIN or RST. What stays
     unseen is a FIN behind bytes that have found no room yet: TCP delivers in order.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(transport)
+        self._transport = transport
         self._loop = loop
         self._next_look: asyncio.TimerHandle | None = None
 
-    def pause_reading(self) -> None:
-        """Read no more until told to."""
-        super().pause_reading()
+    def begin(self, reader: Reader) -> None:
+        """Look until `reader` goes on reading."""
         if self._next_look is None and _CAN_LOOK:
-            self._next_look = self._loop.call_later(LOOK_SECONDS, self._look)
+            self._next_look = self._loop.call_later(LOOK_SECONDS, self._look, reader)
 
-    def _look(self) -> None:
+    def _look(self, reader: Reader) -> None:
         self._next_look = None
-        if not self.read_paused or self._transport.is_closing():
+        if not reader.read_paused or self._transport.is_closing():
             return
         if _has_left(self._transport.get_extra_info("socket").fileno()):
             self._transport.abort()
         else:
-            self._next_look = self._loop.call_later(LOOK_SECONDS, self._look)
+            self.begin(reader)
+
+
+class WatchfulFlow(FlowControl):
+    """uvicorn's flow control, which sees a client leave whose bytes it leaves unread."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(transport)
+        self._lookout = Lookout(transport, loop)
+
+    def pause_reading(self) -> None:
+        """Read no more until told to."""
+        super().pause_reading()
+        self._lookout.begin(self)
 
 
 def _has_left(descriptor: int) -> bool:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from ...domain.errors import ProxyError
 from ...domain.http.websockets import Close, Message, close_for
 from ...domain.ports import RawHeaders
-from .asgi import Receive, Send
+from .asgi import ON_LEAVING, OnLeaving, Receive, Scope, Send
 from .downstream import error_headers
 
 
@@ -15,14 +15,18 @@ class WebSocketDownstream:
     """One WebSocket of a client.
 
     Until the handshake is answered, a watcher cancels the task that this was
-    made in if the client leaves. Afterwards `receive` tells.
+    made in if the client leaves. Afterwards `receive` tells, and a server that
+    offers it cancels the task where nobody comes to receive.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
         self._watcher = asyncio.create_task(self._watch())
+        on_leaving: OnLeaving | None = scope.get(ON_LEAVING)
+        if on_leaving is not None:
+            on_leaving(self._leave)
         self.status: int | None = None
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -42,7 +46,7 @@ class WebSocketDownstream:
 
     async def accept(self, subprotocol: str | None, headers: RawHeaders) -> None:
         """Consent to the handshake."""
-        self.stop_watching()
+        self._watcher.cancel()
         self.status = HTTPStatus.SWITCHING_PROTOCOLS
         await self._tell(
             {"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers}
@@ -50,7 +54,7 @@ class WebSocketDownstream:
 
     async def refuse(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Answer the handshake as plain HTTP."""
-        self.stop_watching()
+        self._watcher.cancel()
         self.status = status
         self.bytes_sent = len(body)
         await self._tell(
@@ -89,10 +93,14 @@ class WebSocketDownstream:
     def stop_watching(self) -> None:
         """End the watch for the client's leaving."""
         self._watcher.cancel()
+        self._task = None
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         if self._task is not None:
             self.has_left = True
             self._task.cancel()

@@ -1,6 +1,8 @@
 """What uvicorn's WebSocket protocol lacks: orderly ends, bounded memory, refusals as JSON."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,13 +11,18 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.datastructures import Headers
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from ...domain.errors import BadRequest, Overloaded, ProxyError
 from ...domain.http.websockets import BROKEN_OFF, CLOSE_SECONDS, GOING_AWAY, MAX_MESSAGE_BYTES
+from .asgi import ON_LEAVING
 from .downstream import error_headers
+from .flow import Lookout
+
+LAST_MESSAGES_SECONDS = 0.05
+"""How long what a client sent may still take to go on after it broke off."""
 
 # uvicorn logs the query of every WebSocket at INFO; this logger is kept quiet.
 _log = logging.getLogger("websockets.server")
@@ -29,6 +36,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """
 
     _unsent_pong = b""
+    _client_left: Callable[[], None] | None = None
+    _lookout: Lookout
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, object]
@@ -38,6 +47,31 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         # Without extensions: what one hop compresses, the other would have to unpack.
         self.conn = _Handshake(max_size=MAX_MESSAGE_BYTES, logger=_log)
         self.close_timeout = CLOSE_SECONDS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be ready to see the client leave while nothing of it is read."""
+        super().connection_made(transport)
+        self._lookout = Lookout(self.transport, self.loop)
+
+    def on_leaving(self, call: Callable[[], None]) -> None:
+        """Call back when the client has left without a close frame.
+
+        Whoever waits to send on a message does not come to receive the end behind it.
+        """
+        self._client_left = call
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin, and offer to tell of the client's leaving."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # uvicorn types the keys of the specification alone; its task has not begun yet.
+            self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand on a message; no more is read until it is taken."""
+        super().send_receive_event_to_app()
+        if self.read_paused:
+            self._lookout.begin(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse, if there may be anything at all to parse."""
@@ -55,6 +89,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Tell an end without a close frame from one with a frame that holds no code."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": BROKEN_OFF})
         super().connection_lost(exc)
+        if self._client_left is not None and self.conn.close_rcvd is None:
+            self.loop.call_later(LAST_MESSAGES_SECONDS, self._client_left)
+        self._client_left = None
 
     def shutdown(self) -> None:
         """Say that the server is going away, rather than that it restarts."""

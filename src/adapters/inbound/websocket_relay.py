@@ -46,7 +46,7 @@ class WebSocketRelay(ExchangeRelay[_Session]):
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> _Session:
         return _Session(
             head=request_head(scope),
-            downstream=WebSocketDownstream(receive, send),
+            downstream=WebSocketDownstream(scope, receive, send),
             request_id=self.traffic.enter(),
             subprotocols=scope["subprotocols"],
         )
