@@ -22,22 +22,23 @@ _FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 class Answer:
     """The answer to one request, as far as it has arrived."""
 
+    status = 0
+    reason = b""
+    http_version = ""
+    buffered_bytes = 0
+    has_begun = False
+    has_head = False
+    is_complete = False
+    has_surplus = False
+    """Whether more bytes came than belong to the answer."""
+    keeps_alive = False
+    """Whether the connection may carry another exchange."""
+    _head_bytes = 0
+    _bytes_before_head = 0
+
     def __init__(self, method: str) -> None:
-        self.status = 0
-        self.reason = b""
-        self.http_version = ""
         self.fields: list[tuple[bytes, bytes]] = []
-        self.buffered_bytes = 0
-        self.has_begun = False
-        self.has_head = False
-        self.is_complete = False
-        self.has_surplus = False
-        """Whether more bytes came than belong to the answer."""
-        self.keeps_alive = False
-        """Whether the connection may carry another exchange."""
         self._is_for_head = method == "HEAD"
-        self._head_bytes = 0
-        self._bytes_before_head = 0
         self._pieces: deque[bytes] = deque()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
