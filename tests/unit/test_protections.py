@@ -434,6 +434,31 @@ counted_things = st.lists(
     ),
     max_size=20,
 ).map(" ".join)
+PROTECTED = [
+    "https://example.org/path?q=deep",
+    "www.example.org",
+    "ann@example.org",
+    "`run_all()`",
+    '{"id": 7}',
+    '"over and over"',
+    "<keep>Qatar</keep>",
+]
+between_words = st.lists(
+    st.builds(
+        "{}{}{}{}{}".format,
+        st.sampled_from(["Stunden", "eingabegerät", "unbelievable", "sondages"]),
+        st.sampled_from([" ", "\n", " (", ": "]),
+        st.sampled_from(PROTECTED),
+        st.sampled_from([" ", ", ", ".\n", "). ", ": "]),
+        st.sampled_from(["Stunden", "eingabegerät", "unbelievable", "sondages"]),
+    ),
+    max_size=20,
+).map(" ".join)
+WITH_NEIGHBOURS = regex.compile(
+    "[\\w`]*(?:"
+    + "|".join(regex.escape(regex.sub("</?keep>", "", one)) for one in PROTECTED)
+    + ")[\\w`]*"
+)
 WITH_DIGITS = regex.compile(r"[^\W_]*\d[^\W_]*")
 
 
@@ -490,6 +515,16 @@ class TestCompressingWithProtections:
         compressed = compress(text, protect=frozenset({"numbers"}))
 
         assert WITH_DIGITS.findall(compressed.text) == WITH_DIGITS.findall(text)
+
+    @given(compressors, between_words)
+    def test_leaves_no_part_of_a_word_stuck_to_what_is_protected(
+        self, compress: Compressor, text: str
+    ) -> None:
+        compressed = compress(text, protect=frozenset(PROTECTIONS))
+
+        stripped = strip_keep_tags(text).text
+        found = WITH_NEIGHBOURS.findall(stripped)
+        assert WITH_NEIGHBOURS.findall(compressed.text) == found
 
     @given(compressors, st.lists(st.tuples(prose, unmarked), min_size=1, max_size=3))
     def test_removes_the_tags_and_keeps_what_they_hold(

@@ -35,8 +35,10 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
    otherwise. Behind the first block and with d < 10, E stands for B; otherwise
    B is counted if E is within 1 + floor(sqrt(d)) of the target, and if it is
    not, it lies on the side of E.
-8. *Protection.* Units that overlap a protected span are kept, whatever they
-   cost. They are no part of the order, but have their draws; B counts them. In
+8. *Protection.* Units that overlap a protected span, or what keeps it apart
+   (the character before it unless it begins with white space and, unless it
+   ends with white space, what is neither letter, digit nor white space behind
+   it and one white space after that), are kept, whatever they cost. They are no part of the order, but have their draws; B counts them. In
    a block that has some, low begins at 0 and every B is computed. If k is the
    first low, what B(k) exceeds the target by is the next block's debt.
 9. *Honesty.* The result is encoded again as a whole, and counted. A blank one,
@@ -55,7 +57,7 @@ from attrs import field, frozen
 
 from ..protection.protections import ProtectedText
 from ..protection.protections import protect as find_protected
-from ..protection.text_spans import Span
+from ..protection.text_spans import Span, set_apart
 from .blocks import ALGORITHM, blocks_of, first_link, next_link, target_of
 from .cut import Cut, cut
 from .draws import draws_of
@@ -205,7 +207,8 @@ def _cuts_of(
     try:
         smallest = smallest_units(left, draw.tokenizer)
         units = smallest.joined(draw.strategy.starts(smallest))
-        return tuple(_thinned_blocks(units, _pinned(units, found.spans), keep_ratio, draw))
+        spans = [set_apart(found.text, span) for span in found.spans]
+        return tuple(_thinned_blocks(units, _pinned(units, spans), keep_ratio, draw))
     except Exception as error:  # Whatever an operator's strategy does, the text is left alone.
         raise _LeftAlone("strategy_failed", len(tokens)) from error
 

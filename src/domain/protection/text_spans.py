@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import regex
+
 Span = tuple[int, int]
 """Where a range begins and where it has ended, as in a slice."""
 
@@ -24,3 +26,19 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             apart.append((start, end))
     return tuple(apart)
+
+
+_BEHIND = regex.compile(r"[^\w\s]*+\s?")
+
+
+def set_apart(text: str, span: Span) -> Span:
+    """The span with what keeps it apart: no letter of a word beyond may come to touch it.
+
+    >>> set_apart("To Elm, now", (3, 6))
+    (2, 8)
+    """
+    start, end = span
+    if start and not text[start].isspace():
+        start -= 1
+    behind = None if text[end - 1].isspace() else _BEHIND.match(text, end)
+    return start, behind.end() if behind else end
