@@ -1,4 +1,4 @@
-"""Raw fields are httpx's own in every respect but when they are indexed."""
+"""Raw messages are httpx's own in every respect but what making them costs."""
 
 import copy
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_proxy.adapters.upstream.raw_messages import RawFields
+from openai_proxy.adapters.upstream.raw_messages import RawFields, RawResponse
 
 field_lists = st.lists(
     st.tuples(st.text("aBc-", min_size=1, max_size=3).map(str.encode), st.binary(max_size=5)),
@@ -39,3 +39,12 @@ class TestRawFields:
     def test_have_no_other_attributes(self) -> None:
         with pytest.raises(AttributeError):
             RawFields([]).nothing  # noqa: B018 (looking is the test)
+
+
+def test_a_raw_response_has_all_that_one_of_httpx_has() -> None:
+    fields, body, extensions = [(b"X-Field", b"1")], httpx.ByteStream(b""), {"reason_phrase": b"OK"}
+    built = httpx.Response(201, headers=fields, stream=body, extensions=extensions)
+
+    raw = RawResponse(201, RawFields(fields), body, dict(extensions))
+
+    assert {name: getattr(raw, name) for name in vars(built)} == vars(built)

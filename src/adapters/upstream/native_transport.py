@@ -13,7 +13,7 @@ from .answer import Answer
 from .connection import Origin, UpstreamConnection
 from .connection_pool import ConnectionPool, Timeouts
 from .outgoing_request import OutgoingRequest
-from .raw_messages import RawFields
+from .raw_messages import RawFields, RawResponse
 from .tls import upstream_ssl_context
 
 DEFAULT_LIMITS = httpx.Limits(keepalive_expiry=30.0)
@@ -144,9 +144,7 @@ def _response(answer: Answer, body: httpx.AsyncByteStream) -> httpx.Response:
         "http_version": b"HTTP/" + answer.http_version.encode(),
         "reason_phrase": answer.reason,
     }
-    response = httpx.Response(answer.status, stream=body, extensions=extensions)
-    response.headers = RawFields(answer.fields)  # The constructor would copy and index them.
-    return response
+    return RawResponse(answer.status, RawFields(answer.fields), body, extensions)
 
 
 def _origin(url: httpx.URL) -> Origin:

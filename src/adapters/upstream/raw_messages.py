@@ -49,3 +49,30 @@ class RawRequest(httpx.Request):
         self.headers = headers
         self.stream = stream
         self.extensions = extensions
+
+
+class RawResponse(httpx.Response):
+    """An answer whose parts are taken as they are, its body yet to come.
+
+    httpx's own constructor copies and indexes the fields.
+    """
+
+    is_closed = False
+    is_stream_consumed = False
+    next_request = None
+    default_encoding = "utf-8"
+    _request = None
+    _num_bytes_downloaded = 0
+
+    def __init__(
+        self,
+        status_code: int,
+        headers: httpx.Headers,
+        stream: httpx.AsyncByteStream,
+        extensions: dict[str, Any],
+    ) -> None:
+        self.status_code = status_code
+        self.headers = headers
+        self.stream = stream
+        self.extensions = extensions
+        self.history = []
