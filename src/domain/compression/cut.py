@@ -95,9 +95,10 @@ class _Left:
 
     def bounds_of_cost(self, number: int) -> tuple[int, int]:
         """The least and the most, with nothing added up: each unit costs a token or more."""
-        if not isinstance(self.costs, dict):
-            return self.costs[number], self.costs[number]
-        known = self.costs.items()
+        costs = self.costs
+        if not isinstance(costs, dict):
+            return costs[number], costs[number]
+        known = costs.items()
         return (
             max(cost + (number - kept) for kept, cost in known if kept <= number),
             min(cost - (kept - number) for kept, cost in known if kept >= number),

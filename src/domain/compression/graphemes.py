@@ -45,7 +45,7 @@ def continuations(pieces: Sequence[str]) -> bytes:
     distinct = set(pieces)
     are_short = max(map(len, distinct)) <= _SHORT_PIECE
     edges_of = _remembered_edges if are_short else _edges
-    edges = {piece: edges_of(piece) for piece in distinct}
+    edges = dict(zip(distinct, map(edges_of, distinct), strict=True))
     if _PLAIN.issuperset(edges.values()):
         return bytes(len(pieces))
     row = bytes(map(edges.__getitem__, pieces))

@@ -18,7 +18,7 @@ LONGEST_RUN = 1 << 16
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN},}}|\S{{{LONGEST_RUN},}}")
 
 _CONTINUED = re.compile(rb"\x01+")
-_MANY = 0.1
+_MANY = 0.2
 """A larger share of units that continue others is joined faster by a look at every unit."""
 _NEGATED: Final = b"\1\0".ljust(256)
 
@@ -74,8 +74,9 @@ class Units:
         for run in _CONTINUED.finditer(continues):
             second, end = run.span()
             start = second - 1
-            texts += self.texts[position:start]
-            sizes += self.sizes[position:start]
+            if position < start:
+                texts += self.texts[position:start]
+                sizes += self.sizes[position:start]
             texts.append(spell(self.texts[start:end]))
             sizes.append(ends[end] - ends[start])
             position = end
