@@ -50,6 +50,15 @@ class Similarity:
     """The share of texts that are nearest to their own original."""
 
 
+@frozen
+class Nearness:
+    """How near one text stays to its original."""
+
+    cosine: float
+    finds_itself: bool
+    """Whether no other original is nearer."""
+
+
 def sample(texts: Iterable[str], count: int = SAMPLE_TEXTS) -> Sequence[str]:
     """`count` different texts, or all: a random choice that is the same every time."""
     chosen: dict[bytes, str] = {}
@@ -68,25 +77,33 @@ def similarities(
     texts: Sequence[str], plan: Plan, tokenizer: Tokenizer, embedder: Embedder
 ) -> Iterable[Similarity]:
     """For each trial of the plan, what it leaves of the sampled texts."""
-    originals = _normal(embedder.embed(texts))
+    originals = normal(embedder.embed(texts))
     for trial in plan.trials:
         thinned = [trial.thin(text, tokenizer).text for text in texts]
-        yield similarity(originals, _normal(embedder.embed(thinned)))
+        yield similarity(originals, normal(embedder.embed(thinned)))
 
 
 def similarity(originals: Sequence[Vector], thinned: Sequence[Vector]) -> Similarity:
     """Compare vectors of length 1, one by one and each with all."""
-    cosines = [_dot(*pair) for pair in zip(originals, thinned, strict=True)]
-    found = [
-        all(own >= _dot(other, vector) for other in originals)
-        for own, vector in zip(cosines, thinned, strict=True)
-    ]
+    near = nearness(originals, thinned)
+    cosines = [one.cosine for one in near]
     mean = fmean(cosines)
     error = stdev(cosines) / sqrt(len(cosines)) if len(cosines) > 1 else 0.0
-    return Similarity(mean, mean - _Z_95 * error, mean + _Z_95 * error, fmean(found))
+    found = fmean(one.finds_itself for one in near)
+    return Similarity(mean, mean - _Z_95 * error, mean + _Z_95 * error, found)
 
 
-def _normal(vectors: Iterable[Vector]) -> Sequence[Vector]:
+def nearness(originals: Sequence[Vector], thinned: Sequence[Vector]) -> Sequence[Nearness]:
+    """The same for each vector by itself."""
+    cosines = [_dot(*pair) for pair in zip(originals, thinned, strict=True)]
+    return [
+        Nearness(own, all(own >= _dot(other, vector) for other in originals))
+        for own, vector in zip(cosines, thinned, strict=True)
+    ]
+
+
+def normal(vectors: Iterable[Vector]) -> Sequence[Vector]:
+    """The vectors with length 1."""
     return [[value / (_norm(vector) or 1.0) for value in vector] for vector in vectors]
 
 
