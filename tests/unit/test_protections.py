@@ -2,23 +2,23 @@
 
 # ruff: noqa: RUF001 - quotation marks and digits of all languages are its subject
 
-import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
-from functools import partial
+from collections.abc import Sequence
 
 import pytest
 import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.json_documents import Object, Speller, spellers, texts, values
+from tests.protected_texts import (
+    any_texts,
+    characters_of,
+    kinds,
+    protected,
+    protected_characters,
+    unmarked,
+)
 
-from openai_proxy.adapters import tokenizer_for
-from openai_proxy.domain.compression.keep_ratio import KeepRatio
-from openai_proxy.domain.compression.text import CompressedText, compress_text
 from openai_proxy.domain.protection.protections import (
-    PROTECTIONS,
     ProtectedText,
     protect,
     protected_spans,
@@ -26,34 +26,6 @@ from openai_proxy.domain.protection.protections import (
 )
 
 MILLION = 1_000_000
-CHARACTERS = "`~\\\"'[]{}()<>:;,.!?@/-+$€%°_ \t\r\na1٣½中é\u0301\ud800“”„‘’‚«»‹›「」『』《》"
-SEQUENCES = """
-    ``` ~~~ word don't 2024-01-15 v1.2 $1,234.56 http:// www. a@b.c mailto: <keep> </keep>
-    [] {} "a" "a": \\" null -1.5e3 01 NaN
-"""
-
-fragments = st.sampled_from([*CHARACTERS, *SEQUENCES.split(), "\n\n", "\n```", "- ", "> "])
-hostile_texts = st.lists(fragments).map("".join)
-any_texts = st.text(st.characters(exclude_categories=())) | hostile_texts
-kinds = st.frozensets(st.sampled_from(PROTECTIONS))
-json_values = st.lists(values(), max_size=5) | st.builds(
-    Object, st.lists(st.tuples(texts, values()), max_size=5).map(tuple)
-)
-json_documents = st.builds(Speller.spell, spellers, json_values).map(
-    lambda document: document.decode().strip(" \t\r\n")
-)
-
-
-def protected(text: str, *kinds: str) -> list[str]:
-    return [text[start:end] for start, end in protected_spans(text, frozenset(kinds))]
-
-
-def characters_of(found: ProtectedText) -> set[int]:
-    return {at for start, end in found.spans for at in range(start, end)}
-
-
-def protected_characters(text: str, kinds: frozenset[str]) -> set[int]:
-    return characters_of(ProtectedText(text, protected_spans(text, kinds)))
 
 
 class TestEverySpan:
@@ -103,134 +75,6 @@ class TestEverySpan:
         text = pattern * (MILLION // len(pattern))
 
         assert len(protected_spans(text, frozenset({kind}))) == spans
-
-
-def code_spans_of_commonmark(text: str) -> Iterator[str]:
-    """A plain reading of CommonMark section 6.1, in quadratic time."""
-    position = 0
-    while position < len(text):
-        if text[position] == "\\":
-            position += 2 if text[position + 1 : position + 2] in {"\\", "`"} else 1
-        elif text[position] == "`":
-            run = regex.compile("`+").match(text, position)
-            assert run
-            closer = regex.compile(f"(?<!`){run[0]}(?!`)").search(text, run.end())
-            if closer:
-                yield text[position : closer.end()]
-            position = (closer or run).end()
-        else:
-            position += 1
-
-
-class TestCode:
-    @pytest.mark.parametrize(
-        ("text", "code"),
-        [
-            ("see\n```py\nx = 1\n\n`y`\n```\nthen", "\n```py\nx = 1\n\n`y`\n```\n"),
-            ("```\r\nx\r\n```", "```\r\nx\r\n```"),
-            ("~~~\nnever closed\n\n```\n", "~~~\nnever closed\n\n```\n"),
-            ("````\n```\n````\nthen", "````\n```\n````\n"),
-            ("```\n~~~\n```\nthen", "```\n~~~\n```\n"),
-            ("```\nx\n    ```\nstill", "```\nx\n    ```\nstill"),
-            ("```\nx\n``` y\nstill", "```\nx\n``` y\nstill"),
-            ("1. ```\n   x\n   ```\nthen", "1. ```\n   x\n   ```\n"),
-            ("> ```\n> x\n> ```\nthen", "> ```\n> x\n> ```\n"),
-            ("``` is ``` no fence\n", "``` is ```"),
-            ("the `a b` of", "`a b`"),
-            ("``a ` b`` `", "``a ` b``"),
-            (r"\`not this` but `\`", r"` but `"),
-            ("`over\nlines`", "`over\nlines`"),
-        ],
-    )
-    def test_is_what_stands_in_fences_and_between_backticks(self, text: str, code: str) -> None:
-        assert protected(text, "code") == [code]
-
-    def test_does_not_reach_over_a_blank_line_outside_of_fences(self) -> None:
-        assert protected("a ` stray\n \nand a ` stray", "code") == []
-
-    @given(st.lists(st.sampled_from(["`", "``", "\\", "a", " "])).map("".join))
-    def test_within_a_line_is_what_commonmark_says(self, line: str) -> None:
-        line = f"a{line}"
-
-        assert "".join(protected(line, "code")) == "".join(code_spans_of_commonmark(line))
-
-    @given(st.text(), st.text(st.characters(exclude_characters="~")), st.text())
-    def test_in_a_fence_is_protected_whatever_it_is(
-        self, before: str, code: str, after: str
-    ) -> None:
-        before = before.replace("~", "").replace("`", "")
-        block = f"\n~~~\n{code}\n~~~\n"
-
-        assert protected(before + block + after, "code")[0] == block
-
-
-def refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def values_found_by_trying(text: str) -> set[int]:
-    """The characters of all objects and arrays that the standard parser reads."""
-    decoder = json.JSONDecoder(parse_constant=refuse)
-    characters = set[int]()
-    position = 0
-    while position < len(text):
-        end = position + 1
-        if text[position] in "[{":
-            try:
-                _, end = decoder.raw_decode(text, position)
-                characters.update(range(position, end))
-            except ValueError:
-                pass
-        position = end
-    return characters
-
-
-json_pieces = st.sampled_from(
-    [
-        *'[]{}",:\\1-a \n\x00',
-        '"a"',
-        '"a":',
-        "[]",
-        "{}",
-        '\\"',
-        "\\u00e9",
-        "01",
-        "1.5e3",
-        "null",
-        "NaN",
-    ]
-)
-
-
-class TestJson:
-    @given(json_documents)
-    def test_document_is_protected_as_a_whole(self, document: str) -> None:
-        assert protected(document, "json") == [document]
-
-    @given(
-        st.text(st.characters(exclude_characters="[{")),
-        json_documents,
-        st.text(st.characters(exclude_characters="[{")),
-    )
-    def test_is_found_wherever_it_stands(self, before: str, document: str, after: str) -> None:
-        assert protected(before + document + after, "json") == [document]
-
-    @given(st.lists(json_pieces, max_size=30).map("".join))
-    @example('{"payload": "{"a": [1]}"}')
-    @example('["[1,2]", "b" oops')
-    @example('["["] , "]')
-    @example('["["[1],')
-    def test_is_what_a_parser_reads_that_tries_every_bracket(self, text: str) -> None:
-        assert protected_characters(text, frozenset({"json"})) == values_found_by_trying(text)
-
-    @pytest.mark.parametrize("scalar", ["12", '"text"', "null", "true", "-1.5"])
-    def test_is_no_number_or_string_alone(self, scalar: str) -> None:
-        assert protected(scalar, "json") == []
-
-    def test_may_be_nested_deeper_than_any_parser_recurses(self) -> None:
-        nested = '[{"a":' * 100_000 + "0" + "}]" * 100_000
-
-        assert protected(f"{nested}]", "json") == [nested]
 
 
 hosts = st.from_regex(r"[a-z][a-z0-9-]{0,8}[a-z0-9](\.[a-z]{2,4}){1,2}", fullmatch=True)
@@ -348,7 +192,6 @@ class TestQuotes:
         assert protected(text, "quotes") == quotations
 
 
-unmarked = st.text(st.characters(codec="utf-8", exclude_characters="<>"), min_size=1)
 pieces = st.lists(st.sampled_from(["<keep>", "</keep>"]) | unmarked)
 
 
@@ -410,130 +253,3 @@ class TestTags:
         others = kinds - {"tags"}
 
         assert protect(text, others) == ProtectedText(text, protected_spans(text, others))
-
-
-PROSE = "The carrier said it would try again on the next working day and left a card."
-
-prose = st.lists(st.sampled_from(PROSE.split()), min_size=10, max_size=40).map(" ".join)
-mixed_texts = st.lists(prose | fragments.filter("\ud800".__ne__), max_size=20).map(" ".join)
-keep_ratios = st.integers(1, 9).map(lambda tenths: KeepRatio(Fraction(tenths, 10)))
-compressors = st.builds(
-    partial,
-    st.just(compress_text),
-    keep_ratio=keep_ratios,
-    tokenizer=st.sampled_from(["gpt-4o", "gpt-4"]).map(tokenizer_for),
-    strategy=st.sampled_from(["uniform", "words", "weighted"]),
-)
-Compressor = Callable[..., CompressedText]
-counted_things = st.lists(
-    st.builds(
-        "{}{}{}".format,
-        st.integers(0, 9999) | st.sampled_from(["10kg", "5%", "1,234.50"]),
-        st.sampled_from([" ", "-", "/", ", ", ".\n", " (", ": "]),
-        st.sampled_from(["Stunden", "eingabegerät", "unbelievable", "sondages"]),
-    ),
-    max_size=20,
-).map(" ".join)
-PROTECTED = [
-    "https://example.org/path?q=deep",
-    "www.example.org",
-    "ann@example.org",
-    "`run_all()`",
-    '{"id": 7}',
-    '"over and over"',
-    "<keep>Qatar</keep>",
-]
-between_words = st.lists(
-    st.builds(
-        "{}{}{}{}{}".format,
-        st.sampled_from(["Stunden", "eingabegerät", "unbelievable", "sondages"]),
-        st.sampled_from([" ", "\n", " (", ": "]),
-        st.sampled_from(PROTECTED),
-        st.sampled_from([" ", ", ", ".\n", "). ", ": "]),
-        st.sampled_from(["Stunden", "eingabegerät", "unbelievable", "sondages"]),
-    ),
-    max_size=20,
-).map(" ".join)
-WITH_NEIGHBOURS = regex.compile(
-    "[\\w`]*(?:"
-    + "|".join(regex.escape(regex.sub("</?keep>", "", one)) for one in PROTECTED)
-    + ")[\\w`]*"
-)
-WITH_DIGITS = regex.compile(r"[^\W_]*\d[^\W_]*")
-
-
-def contains_in_order(text: str, parts: Iterable[str]) -> bool:
-    position = 0
-    for part in parts:
-        position = text.find(part, position) + len(part)
-        if position < len(part):
-            return False
-    return True
-
-
-class TestCompressingWithProtections:
-    @given(compressors, mixed_texts, kinds)
-    def test_keeps_every_protected_span_in_order(
-        self, compress: Compressor, text: str, kinds: frozenset[str]
-    ) -> None:
-        found = protect(text, kinds)
-
-        compressed = compress(text, protect=kinds)
-
-        spans = (found.text[start:end] for start, end in found.spans)
-        assert contains_in_order(compressed.text, spans)
-
-    @given(compressors, json_documents)
-    def test_returns_a_json_document_as_it_was(self, compress: Compressor, document: str) -> None:
-        compressed = compress(document, protect=frozenset({"json"}))
-
-        assert compressed.text == document
-
-    @given(compressors, prose, json_documents, prose)
-    def test_leaves_the_json_in_a_text_what_it_was(
-        self, compress: Compressor, before: str, document: str, after: str
-    ) -> None:
-        compressed = compress(f"{before}\n{document}\n{after}", protect=frozenset({"json"}))
-
-        assert compressed.tokens_billed < compressed.tokens_before
-        assert document in compressed.text
-
-    @given(compressors, mixed_texts)
-    def test_makes_no_number_of_two(self, compress: Compressor, text: str) -> None:
-        compressed = compress(text, protect=frozenset({"numbers"}))
-
-        assert NUMBER.findall(compressed.text) == NUMBER.findall(text)
-
-    @given(compressors, counted_things)
-    @example(
-        partial(compress_text, keep_ratio=KeepRatio(Fraction(1, 5)), tokenizer=tokenizer_for("")),
-        "Die 24-Stunden-Uhr und die 24 Stunden der Uhr",
-    )
-    def test_leaves_no_part_of_a_word_stuck_to_a_number(
-        self, compress: Compressor, text: str
-    ) -> None:
-        compressed = compress(text, protect=frozenset({"numbers"}))
-
-        assert WITH_DIGITS.findall(compressed.text) == WITH_DIGITS.findall(text)
-
-    @given(compressors, between_words)
-    def test_leaves_no_part_of_a_word_stuck_to_what_is_protected(
-        self, compress: Compressor, text: str
-    ) -> None:
-        compressed = compress(text, protect=frozenset(PROTECTIONS))
-
-        stripped = strip_keep_tags(text).text
-        found = WITH_NEIGHBOURS.findall(stripped)
-        assert WITH_NEIGHBOURS.findall(compressed.text) == found
-
-    @given(compressors, st.lists(st.tuples(prose, unmarked), min_size=1, max_size=3))
-    def test_removes_the_tags_and_keeps_what_they_hold(
-        self, compress: Compressor, pairs: list[tuple[str, str]]
-    ) -> None:
-        tagged = "".join(f"{plain} <keep>{kept}</keep> " for plain, kept in pairs)
-
-        compressed = compress(tagged, protect=frozenset({"tags"}))
-
-        assert "<keep>" not in compressed.text
-        assert "</keep>" not in compressed.text
-        assert contains_in_order(compressed.text, (kept for _, kept in pairs))
