@@ -18,7 +18,7 @@ LONGEST_RUN = 1 << 16
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN},}}|\S{{{LONGEST_RUN},}}")
 
 _CONTINUED = re.compile(rb"\x01+")
-_MANY = 0.2
+_MANY = 0.15
 """A larger share of units that continue others is joined faster by a look at every unit."""
 _NEGATED: Final = b"\1\0".ljust(256)
 
