@@ -5,11 +5,7 @@
 from hypothesis import strategies as st
 from tests.json_documents import Object, Speller, spellers, texts, values
 
-from openai_proxy.domain.protection.protections import (
-    PROTECTIONS,
-    ProtectedText,
-    protected_spans,
-)
+from openai_proxy.domain.protection.protections import PROTECTIONS, ProtectedText, protected_spans
 
 CHARACTERS = "`~\\\"'[]{}()<>:;,.!?@/-+$€%°_ \t\r\na1٣½中é\u0301\ud800“”„‘’‚«»‹›「」『』《》"
 SEQUENCES = """

@@ -15,6 +15,7 @@ from tests.certificates import Authority
 from tests.raw_client import RawClient, connected
 from tests.running_proxy import RunningProxy, StartProxy, running_proxy
 from tests.scripted_upstream import ScriptedUpstream
+from tests.waiting import wait_until
 from tests.websocket_upstream import WebSocketUpstream
 
 
@@ -93,3 +94,20 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     if shutil.which("openssl") is None:
         pytest.skip("certificates are made with the openssl command")
     return Authority.made_in(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def start_two(
+    upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartProxy]:
+    """Starts two workers, with settings of the test's own, until the test ends."""
+    with ExitStack() as running:
+
+        def start(**settings: str) -> RunningProxy:
+            directory = tmp_path_factory.mktemp("workers")
+            all_settings = {"UPSTREAM_BASE_URL": upstream.url, "WORKERS": "2", **settings}
+            proxy = running.enter_context(running_proxy(directory, all_settings))
+            wait_until(lambda: proxy.stderr.count("Application startup complete") == 2)
+            return proxy
+
+        yield start

@@ -12,11 +12,7 @@ from tests.protected_texts import fragments, json_documents, kinds, unmarked
 from openai_proxy.adapters import tokenizer_for
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.text import CompressedText, compress_text
-from openai_proxy.domain.protection.protections import (
-    PROTECTIONS,
-    protect,
-    strip_keep_tags,
-)
+from openai_proxy.domain.protection.protections import PROTECTIONS, protect, strip_keep_tags
 
 NUMBER = regex.compile(r"\p{N}+(?:[.,]\p{N}+)*")
 
