@@ -38,11 +38,12 @@ def with_headers(scope: Scope, headers: RawHeaders) -> Scope:
 def _read_head(scope: Scope) -> RequestHead:
     peer = scope.get("client")
     # The specification leaves raw_path without the query; some servers do not.
-    raw_path, _, _ = scope["raw_path"].partition(b"?")
+    raw_path, mark, _ = scope["raw_path"].partition(b"?")
+    query = scope["query_string"]
     return RequestHead(
         method=scope.get("method", "GET"),
         raw_path=raw_path,
-        query=scope["query_string"],
+        query=b"?" + query if query else mark,
         headers=scope["headers"],
         peer=peer[0] if peer else None,
         http_version=scope["http_version"],

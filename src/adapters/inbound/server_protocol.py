@@ -115,6 +115,9 @@ class GuardedProtocol(HttpToolsProtocol):
         # uvicorn types the keys of the specification alone.
         self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
         super().on_headers_complete()
+        if self.url.endswith(b"?") and "raw_path" in self.scope:
+            # ASGI has one spelling for an empty query and none. A handshake is not spelt out here.
+            self.scope["raw_path"] += b"?"
         # An answer to HEAD is a head alone: nothing follows that it could leave with.
         if self.scope["method"] != "HEAD" and not self.is_idle:
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]

@@ -66,6 +66,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             # uvicorn types the keys of the specification alone; its task has not begun yet.
             self.scope[ON_LEAVING] = self.on_leaving  # type: ignore[literal-required]
+            if event.path.endswith("?"):
+                # ASGI has one spelling for an empty query and none.
+                self.scope["raw_path"] += b"?"
 
     def send_receive_event_to_app(self) -> None:
         """Hand on a message; no more is read until it is taken."""

@@ -24,6 +24,7 @@ class RequestHead:
     raw_path: bytes
     """The path exactly as encoded by the client, without the query."""
     query: bytes
+    """With the question mark before it; empty if there is none."""
     headers: RawHeaders
     peer: str | None = None
     """The IP address it came from; None where there is none, such as on a Unix socket."""

@@ -35,13 +35,13 @@ def upstream_target(base_path: bytes, raw_path: bytes, query: bytes) -> bytes:
 
     Raises BadRequest if `raw_path` could lead outside `base_path` or is no path at all.
 
-    >>> upstream_target(b"/v1", b"/v1/files/a%2Fb", b"x=1&x=")
+    >>> upstream_target(b"/v1", b"/v1/files/a%2Fb", b"?x=1&x=")
     b'/v1/files/a%2Fb?x=1&x='
     """
     target = _upstream_path(base_path, raw_path)
     if query:
         _check_characters(query)
-        target += b"?" + query
+        target += query
     return target
 
 
