@@ -2,9 +2,9 @@
 
 ProxyError
 ├── BadRequest            400  the caller's request cannot be relayed as it stands
+│   ├── NoSuchPage        404  the proxy has no page of its own there
+│   └── MethodNotAllowed  405  it has one, but not for this method
 ├── Unauthorized          401  no key came with it and none may be lent
-├── NoSuchPage            404  the proxy has no page of its own there
-├── MethodNotAllowed      405  it has one, but not for this method
 ├── RequestTooLarge       413  (414 target, 431 header fields) beyond a stated limit
 ├── UpstreamUnreachable   502  no connection, or it ended before an answer
 ├── UpstreamProtocolError 502  what came back is not an HTTP answer
@@ -58,18 +58,16 @@ class Unauthorized(ProxyError):
     code = "unauthorized"
 
 
-class NoSuchPage(ProxyError):
+class NoSuchPage(BadRequest):
     """Nothing stands at this path, which is the proxy's own."""
 
     status = 404
-    code = "not_found"
 
 
-class MethodNotAllowed(ProxyError):
+class MethodNotAllowed(BadRequest):
     """What stands at this path, which is the proxy's own, does not take the method."""
 
     status = 405
-    code = "method_not_allowed"
 
 
 class RequestTooLarge(ProxyError):
