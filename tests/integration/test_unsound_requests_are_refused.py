@@ -94,6 +94,20 @@ def test_an_upgrade_to_anything_but_websocket_is_ignored(
     assert upstream.requests[0].values(b"upgrade") == []
 
 
+@pytest.mark.usefixtures("upstream")
+def test_behind_an_upgrade_that_is_dropped_nothing_waits_for_an_answer_in_vain(
+    client: RawClient,
+) -> None:
+    offer = get(b"GET /v1/models HTTP/1.1", b"Connection: Upgrade", b"Upgrade: h2c")
+    client.send(offer + get(b"GET /v1/models HTTP/1.1"))
+
+    answered = client.receive_answer()
+
+    assert answered.status == 200
+    assert answered.values(b"connection") == [b"close"]
+    assert client.is_closed()
+
+
 @pytest.mark.parametrize("raw", BODIES_LOST_TO_AN_UPGRADE)
 def test_a_body_that_an_upgrade_would_lose_is_refused_in_so_many_words(
     client: RawClient, upstream: ScriptedUpstream, raw: bytes

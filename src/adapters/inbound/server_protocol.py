@@ -121,6 +121,9 @@ class GuardedProtocol(HttpToolsProtocol):
         # An answer to HEAD is a head alone: nothing follows that it could leave with.
         if self.scope["method"] != "HEAD" and not self.is_idle:
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
+        if self.parser.should_upgrade() and not self.is_idle:
+            # The parser reads nothing behind it, though the protocol stays the same.
+            self.cycle.keep_alive = False
         if self.scope["http_version"] == "1.0":
             self.cycle.send = _UnframedAnswer(self.cycle, self.transport)  # type: ignore[method-assign]
 
