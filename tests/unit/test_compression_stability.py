@@ -23,6 +23,7 @@ from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.strategies import BUILT_IN
 from openai_proxy.domain.compression.text import CompressedText, compress_text
 from openai_proxy.domain.compression.tokenizer import Tokenizer
+from openai_proxy.domain.protection.protections import PROTECTIONS
 
 FAKE = FakeTokenizer()
 O200K = tokenizer_for("gpt-4o")
@@ -93,13 +94,19 @@ GOLDEN: Mapping[str, str] = {
     "code, uniform": "daca1570cea735e0",
     "code, weighted": "a69669b46350add5",
     "code, words": "fc3668f4bf2750f6",
+    "facts, uniform": "eb70f0cad2fd45ba",
+    "facts, weighted": "ce0caa070f2e7d5a",
+    "facts, words": "a93d2466294a5c36",
 }
 TEXTS = {
     "prose": "The quick brown fox jumps over the lazy dog near the river bank. " * 40,
     "scripts": "Grüße aus Köln! 我们喜欢天气。 नमस्ते दुनिया, สวัสดีชาวโลก 👩\u200d🚀👍🏽🇩🇪 e\u0301a\u0308 "
     * 9,
     "code": 'def f(x):\r\n    return {"a": [1, 2.5], "b": x}\r\n' * 12,
+    "facts": 'By 12 May, <keep>Ann</keep> said "not yet" of https://a.example/x?y=1 and paid `fee()` twice. '
+    "Nobody there was quite sure what it would cost them in the long run, though. " * 30,
 }
+PROTECTED: Mapping[str, frozenset[str]] = {"facts": frozenset(PROTECTIONS)}
 
 
 def digests() -> dict[str, str]:
@@ -108,7 +115,13 @@ def digests() -> dict[str, str]:
     for name, text in TEXTS.items():
         for strategy in sorted(BUILT_IN):
             results = [
-                compress_text(text, KeepRatio(share), tokenizer, strategy=strategy).text
+                compress_text(
+                    text,
+                    KeepRatio(share),
+                    tokenizer,
+                    strategy=strategy,
+                    protect=PROTECTED.get(name, frozenset()),
+                ).text
                 for tokenizer in (O200K, CL100K)
                 for share in (Fraction(7, 10), Fraction(1, 3))
             ]
