@@ -6,7 +6,7 @@ from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.03
 
 # Windows has no poll, and the end alone of what a client sends shows on Linux only.
 _CAN_LOOK = hasattr(select, "poll")

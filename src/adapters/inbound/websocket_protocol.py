@@ -21,7 +21,7 @@ from .asgi import ON_LEAVING
 from .downstream import error_headers
 from .flow import Lookout
 
-LAST_MESSAGES_SECONDS = 0.05
+LAST_MESSAGES_SECONDS = 0.03
 """How long what a client sent may still take to go on after it broke off."""
 
 # uvicorn logs the query of every WebSocket at INFO; this logger is kept quiet.
