@@ -157,6 +157,8 @@ def _wait_for_reader(base_url: str) -> None:
     )
     click.echo(f"or open {base_url.removesuffix('/v1')}/_proxy/ in a browser.")
     try:
-        threading.Event().wait()
+        # In pieces: a signal that comes while a wait is about to begin does not end it.
+        while True:
+            time.sleep(1)
     except KeyboardInterrupt:
         click.echo()
