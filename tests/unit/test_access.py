@@ -1,6 +1,10 @@
 """Whose key a request travels with."""
 
 import base64
+import hmac
+import sys
+from contextlib import suppress
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -140,6 +144,25 @@ class TestWithProxyKeys:
     def test_anything_else_is_refused_even_on_this_machine(self, fields: list[Field]) -> None:
         with pytest.raises(Unauthorized):
             self.access.upstream_credentials(request(LOCAL_HOST, *fields))
+
+    @pytest.mark.parametrize("presented", [b"first", b"second", b"neither"])
+    def test_whatever_is_presented_is_compared_with_every_key_in_constant_time(
+        self, presented: bytes
+    ) -> None:
+        called: list[object] = []
+
+        def note(_frame: FrameType, event: str, function: object) -> None:
+            if event == "c_call":
+                called.append(function)
+
+        sys.setprofile(note)
+        try:
+            with suppress(Unauthorized):
+                self.access.upstream_credentials(request((b"x-proxy-api-key", presented)))
+        finally:
+            sys.setprofile(None)
+
+        assert called.count(hmac.compare_digest) == len(self.access.proxy_keys)
 
     def test_two_authorizations_are_no_proof(self) -> None:
         two = request((b"authorization", b"Bearer first"), (b"authorization", b"Bearer sk-own"))
