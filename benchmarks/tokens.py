@@ -1,6 +1,6 @@
 """What compression costs, beside one plain encoding of the same text, by script and size.
 
-python -m benchmarks.tokens [STRATEGY [KEEP_RATIO]]
+python -m benchmarks.tokens [STRATEGY [KEEP_RATIO [TOKENIZER]]]
 """
 
 import sys
@@ -15,6 +15,7 @@ from rich.table import Table
 from openai_proxy.adapters import tokenizer_for
 from openai_proxy.domain.compression.keep_ratio import KeepRatio
 from openai_proxy.domain.compression.text import compress_text
+from openai_proxy.domain.compression.tokenizer import Tokenizer
 
 from .texts import SOURCES, text_of
 
@@ -40,13 +41,15 @@ class Cost:
         return self.compression_seconds / self.encoding_seconds
 
 
-def measure(script: str, size: int, strategy: str, keep_ratio: KeepRatio) -> Cost:
-    """Encode and compress the same text in turns, for a second or so."""
-    tokenizer = tokenizer_for(MODEL)
-    text = text_of(script, size, tokenizer)
+def measure(
+    script: str, size: int, strategy: str, keep_ratio: KeepRatio, tokenizer: Tokenizer
+) -> Cost:
+    """Encode with tiktoken and compress the same text in turns, for a second or so."""
+    tiktoken = tokenizer_for(MODEL)
+    text = text_of(script, size, tiktoken)
 
     def encode() -> None:
-        tokenizer.encode(text, disallowed_special=())
+        tiktoken.encode(text, disallowed_special=())
 
     def compress() -> None:
         compress_text(text, keep_ratio, tokenizer, strategy=strategy)
@@ -55,7 +58,7 @@ def measure(script: str, size: int, strategy: str, keep_ratio: KeepRatio) -> Cos
     while sum(compression) < SECONDS_EACH or len(compression) < FEWEST_RUNS:
         encoding.append(seconds(encode))
         compression.append(seconds(compress))
-    tokens = len(tokenizer.encode(text, disallowed_special=()))
+    tokens = len(tiktoken.encode(text, disallowed_special=()))
     return Cost(tokens, min(encoding), min(compression))
 
 
@@ -66,9 +69,10 @@ def seconds(action: Callable[[], None]) -> float:
     return process_time() - start
 
 
-def working_memory(script: str, size: int, strategy: str, keep_ratio: KeepRatio) -> int:
+def working_memory(
+    script: str, size: int, strategy: str, keep_ratio: KeepRatio, tokenizer: Tokenizer
+) -> int:
     """The most bytes that Python objects take at any time while a text is compressed."""
-    tokenizer = tokenizer_for(MODEL)
     text = text_of(script, size, tokenizer)
     tracemalloc.start()
     compress_text(text, keep_ratio, tokenizer, strategy=strategy)
@@ -81,21 +85,23 @@ def main() -> None:
     """Print the table."""
     strategy = sys.argv[1] if len(sys.argv) > 1 else "uniform"
     keep_ratio = KeepRatio.from_tokens_to_keep_ratio(sys.argv[2] if len(sys.argv) > 2 else "0.5")
+    library = sys.argv[3] if len(sys.argv) > 3 else "tiktoken"
+    tokenizer = tokenizer_for(MODEL, fast=library == "quicktok")
     table = Table(
         "script",
         *("tokens", "microseconds", "ns a token", "plain encodings", "working memory, MiB"),
-        title=f"{strategy}, keep {float(keep_ratio.share)}, {tokenizer_for(MODEL).name}",
+        title=f"{strategy}, keep {float(keep_ratio.share)}, {tokenizer.name}, {library}",
     )
     for script in SOURCES:
         for size in (*SIZES, LARGEST_SIZE) if script == "English" else SIZES:
-            cost = measure(script, size, strategy, keep_ratio)
+            cost = measure(script, size, strategy, keep_ratio, tokenizer)
             table.add_row(
                 script,
                 f"{cost.tokens:,}",
                 f"{cost.compression_seconds * 1e6:,.0f}",
                 f"{cost.compression_seconds / cost.tokens * 1e9:,.0f}",
                 f"{cost.encodings:.1f}",
-                f"{working_memory(script, size, strategy, keep_ratio) / KIB**2:.1f}",
+                f"{working_memory(script, size, strategy, keep_ratio, tokenizer) / KIB**2:.1f}",
             )
     Console().print(table)
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 from dependency_injector import containers, providers
 
+from ..adapters.compression.fast_tokenizer import load_fast_encoding
 from ..adapters.compression.threaded_compressor import ThreadedCompressor
-from ..adapters.compression.tokenizer import Vocabularies
+from ..adapters.compression.tokenizer import Vocabularies, load_encoding
 from ..adapters.inbound.exchange import RelaySettings
 from ..adapters.inbound.relay import Relay
 from ..adapters.inbound.traffic import Traffic
@@ -77,6 +78,10 @@ def _log(settings: Settings) -> LogSink:
     )
 
 
+def _vocabularies(settings: Settings) -> Vocabularies:
+    return Vocabularies(load_encoding if settings.tokenizer == "tiktoken" else load_fast_encoding)
+
+
 def _compression(settings: Settings, vocabularies: Vocabularies) -> Compressor:
     # Workers compress side by side on the same processors.
     threads = max(1, _available_processors() // settings.workers)
@@ -134,7 +139,7 @@ class Container(containers.DeclarativeContainer):
     """All parts of the service, each built once, when it is first asked for."""
 
     settings: providers.Provider[Settings] = providers.Dependency(instance_of=Settings)
-    vocabularies: providers.Provider[Vocabularies] = providers.Singleton(Vocabularies)
+    vocabularies: providers.Provider[Vocabularies] = providers.Singleton(_vocabularies, settings)
     tls: providers.Provider[ssl.SSLContext] = providers.Singleton(upstream_ssl_context)
     transport: providers.Provider[httpx.AsyncBaseTransport] = providers.Singleton(
         _transport, settings, tls

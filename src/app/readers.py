@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -76,6 +77,18 @@ def choice(*options: str) -> Reader:
         return value.lower()
 
     return Reader(f"{', '.join(options[:-1])} or {options[-1]}", read)
+
+
+def package(required: str, optional: str, *, extra: str) -> Reader:
+    """One of two packages, of which an extra brings the second; in any case."""
+
+    def read(value: str) -> str:
+        name = value.lower()
+        if name not in (required, optional) or find_spec(name) is None:
+            raise ValueError
+        return name
+
+    return Reader(f"{required}, or {optional} if the extra {extra} is installed", read)
 
 
 def choices(*options: str, or_none: bool = False) -> Reader:

@@ -298,3 +298,17 @@ def test_special_tokens_are_plain_text(halving: RunningProxy, upstream: Scripted
     _ask(halving, _conversation(text))
 
     assert _is_thinned(_sent(upstream)["messages"][0]["content"], text)
+
+
+def test_a_faster_tokenizer_sends_the_same_bytes(
+    start_proxy: StartProxy, halving: RunningProxy, upstream: ScriptedUpstream
+) -> None:
+    faster = start_proxy(COMPRESSION_RATIO="2.0", TOKENIZER="quicktok")
+    body = _conversation(STORY, "Hm.", "素早い茶色の狐がのろまな犬を飛び越える。👩\u200d🚀" * 20)
+
+    for proxy in (halving, faster):
+        assert _ask(proxy, body).status == 200
+
+    thinned, thinned_faster = (request.body for request in upstream.requests[-2:])
+    assert thinned == thinned_faster
+    assert len(thinned) < len(body)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openai_proxy.app.readers import Secret
+from openai_proxy.app.readers import Secret, package
 from openai_proxy.app.settings import InvalidSettings, Settings, unknown_variables, variables
 
 NAMES = [variable.name for variable in variables()]
@@ -162,6 +162,22 @@ class TestSecrets:
 
         assert "canary" not in str(refused.value)
         assert str(refused.value).startswith("OPENAI_API_KEY: ")
+
+
+class TestPackages:
+    def test_a_package_is_named_in_any_case(self) -> None:
+        assert Settings.from_env({"TOKENIZER": "QuickTok"}).tokenizer == "quicktok"
+
+    @pytest.mark.parametrize("name", ["not_installed_anywhere", "json"])
+    def test_a_package_that_is_not_installed_or_not_asked_about_is_refused(self, name: str) -> None:
+        tokenizer = package("tiktoken", "not_installed_anywhere", extra="fast")
+
+        with pytest.raises(ValueError):  # noqa: PT011 - it says nothing, its caller does.
+            tokenizer(name)
+
+        assert tokenizer.allowed == (
+            "tiktoken, or not_installed_anywhere if the extra fast is installed"
+        )
 
 
 class TestUnknownVariables:
