@@ -1,5 +1,6 @@
 """Into which pieces of a text a grapheme goes on from the piece before (UAX 29)."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -34,7 +35,7 @@ _LAST_OF = bytes(edges & 0b1100 for edges in range(256))
 _FIRST_OF = bytes(edges & 0b0011 for edges in range(256))
 _PLAIN = frozenset({0b0000, 0b0011, 0b0100, 0b0111})
 
-_UNDECIDED = 2
+_UNDECIDED = re.compile(rb"\x00\x01*\x02[^\x00]*")
 _SHORT_RUN = 8
 _SHORT_PIECE = 128
 """What is longer may be of any length, and is not remembered."""
@@ -52,12 +53,10 @@ def continuations(pieces: Sequence[str]) -> bytes:
     before = b"\4" + row[:-1].translate(_LAST_OF)
     between = _either(before, row.translate(_FIRST_OF)).translate(_BETWEEN) + b"\0"
     decided = bytearray(between)
-    undecided = between.find(_UNDECIDED)
-    while undecided >= 0:
-        start, end = between.rfind(0, 0, undecided), between.find(0, undecided)
+    for run in _UNDECIDED.finditer(between):
+        start, end = run.span()
         within = _remembered_within if are_short and end - start <= _SHORT_RUN else _within
         decided[start:end] = within(tuple(pieces[start:end]))
-        undecided = between.find(_UNDECIDED, end)
     return bytes(decided[:-1])
 
 

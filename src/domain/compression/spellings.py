@@ -1,12 +1,14 @@
 """The text of each token of an encoding, asked of the tokenizer once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from .tokenizer import Tokenizer
 
 _LARGEST_VOCABULARY = 1 << 18
+_BEGIN = "\ud800"
+"""Stands for no byte."""
 _FEW_BYTES = 8
 """Such characters come again and again; longer rows might not, and could be of any length."""
 
@@ -44,6 +46,19 @@ def whole_characters(spellings: Sequence[str]) -> str:
     """What tokens spell together that end inside characters."""
     text = "".join(spellings)
     return (_looked_up if len(text) <= _FEW_BYTES else _decoded)(text)
+
+
+def characters_of(spellings: Sequence[str], inner: Collection[str]) -> Sequence[str]:
+    """What tokens spell, cut before each that is not one of the `inner` ones.
+
+    Those begin inside characters.
+    """
+    marked = {
+        spelling: spelling if spelling in inner else _BEGIN + spelling for spelling in {*spellings}
+    }
+    rows = "".join(map(marked.__getitem__, spellings)).split(_BEGIN)[1:]
+    characters = {row: _decoded(row) for row in {*rows}}
+    return [*map(characters.__getitem__, rows)]
 
 
 def _decoded(spellings: str) -> str:

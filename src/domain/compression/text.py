@@ -38,9 +38,10 @@ The algorithm, `rtc/1`, in full; whoever follows it gets the same bytes.
 8. *Protection.* Units that overlap a protected span, or what keeps it apart
    (the character before it unless it begins with white space and, unless it
    ends with white space, what is neither letter, digit nor white space behind
-   it and one white space after that), are kept, whatever they cost. They are no part of the order, but have their draws; B counts them. In
-   a block that has some, low begins at 0 and every B is computed. If k is the
-   first low, what B(k) exceeds the target by is the next block's debt.
+   it and one white space after that), are kept, whatever they cost. They are
+   no part of the order, but have their draws; B counts them. In a block that
+   has some, low begins at 0 and every B is computed. If k is the first low,
+   what B(k) exceeds the target by is the next block's debt.
 9. *Honesty.* The result is encoded again as a whole, and counted. A blank one,
    or one that is not smaller, is given up for the original.
 

@@ -9,7 +9,7 @@ from typing import Final, Self
 from attrs import frozen
 
 from .graphemes import continuations
-from .spellings import INNER_BYTES, spellings_of, whole_characters
+from .spellings import INNER_BYTES, characters_of, spellings_of, whole_characters
 from .tokenizer import Tokenizer
 
 LONGEST_RUN = 1 << 16
@@ -62,12 +62,16 @@ class Units:
             return range(len(order) + 1)
         return [*accumulate(map(self.sizes.__getitem__, order), initial=0)]
 
-    def joined_where(self, continues: bytes, spell: Spell = "".join) -> Self:
+    def joined_where(self, continues: bytes) -> Self:
         """Larger units, in which each that has a 1 is joined to the one before it."""
         if 1 not in continues:
             return self
-        if continues.count(1) > len(self) * _MANY:
-            return self.joined([*compress(range(len(self)), continues.translate(_NEGATED))], spell)
+        if _are_many(continues):
+            return self.joined([*compress(range(len(self)), continues.translate(_NEGATED))])
+        return self.with_runs_joined(continues)
+
+    def with_runs_joined(self, continues: bytes, spell: Spell = "".join) -> Self:
+        """The same, fast where few have a 1."""
         texts: list[str] = []
         sizes: list[int] = []
         position, ends = 0, self.ends
@@ -84,7 +88,7 @@ class Units:
         sizes += self.sizes[position:]
         return type(self)(texts, sizes, self.tokens)
 
-    def joined(self, starts: Sequence[int], spell: Spell = "".join) -> Self:
+    def joined(self, starts: Sequence[int]) -> Self:
         """Larger units, one from each index of `starts` up to the next.
 
         Raises ValueError if some of the text would be in none of them.
@@ -95,7 +99,7 @@ class Units:
             return self
         bounds = [*starts, len(self)]
         texts = [
-            self.texts[a] if b - a == 1 else spell(self.texts[a:b]) for a, b in pairwise(bounds)
+            self.texts[a] if b - a == 1 else "".join(self.texts[a:b]) for a, b in pairwise(bounds)
         ]
         ends = bounds if self.are_single_tokens else [*map(self.ends.__getitem__, bounds)]
         return type(self)(texts, [*map(sub, ends[1:], ends)], self.tokens)
@@ -141,7 +145,20 @@ def smallest_units(tokens: Sequence[int], tokenizer: Tokenizer) -> Units:
     characters = "".join(distinct)
     if characters.isascii() and "\r" not in characters:
         return units
-    inner = {spelling for spelling in distinct if spelling[0] in INNER_BYTES}
-    if inner:
-        units = units.joined_where(bytes(map(inner.__contains__, spellings)), whole_characters)
+    if inner := {spelling for spelling in distinct if spelling[0] in INNER_BYTES}:
+        continues = bytes(map(inner.__contains__, spellings))
+        units = (
+            Units(characters_of(spellings, inner), _sizes_of_runs(continues), tokens)
+            if _are_many(continues)
+            else units.with_runs_joined(continues, whole_characters)
+        )
     return units.joined_where(continuations(units.texts))
+
+
+def _are_many(continues: bytes) -> bool:
+    return continues.count(1) > len(continues) * _MANY
+
+
+def _sizes_of_runs(continues: bytes) -> Sequence[int]:
+    """The length of each run of a 0 and the 1 that follow it."""
+    return [len(ones) + 1 for ones in continues.split(b"\0")[1:]]
