@@ -12,7 +12,7 @@ from openai_proxy.domain.compression.graphemes import continuations
 CHARACTERS = [
     *("a", "7", " ", "\r", "\n", "\t", "\u200b", "é", "中", "ß"),
     *("\u0301", "\u0308", "\ufe0f", "\u200d", "\u200c", "🏽"),
-    *("क", "ष", "\u094d", "\u093c", "\u0903", "\u0e33", "\u0e48", "ก"),
+    *("क", "ष", "\u094d", "\u1cf5", "\u093c", "\u0903", "\u0e33", "\u0e48", "ก"),
     *("\u0600", "\u06dd", "🇩", "🇪", "👩", "🚀", "©", "❤"),
     *("\u1100", "\u1161", "\u11a8", "가", "각"),
 ]
@@ -26,6 +26,7 @@ pieces = st.lists(st.text(CHARACTERS, min_size=1, max_size=3), min_size=1, max_s
 @example(["\u1100", "\u1161", "\u11a8"] * 5)
 @example(["👩", "\u200d", "🚀", "\u200d", "👩"])
 @example(["\u0600", "a", "\r", "\n", "\u0301"])
+@example(["\u1cf5", "क", "\U00011a3a", "\u0915"])
 def test_there_is_a_boundary_before_every_piece_that_does_not_continue_one(
     pieces: list[str],
 ) -> None:

@@ -15,7 +15,7 @@ _GRAPHEME = regex.compile(r"\X")
 # more: characters further away, or more kinds of them than are told apart here.
 _LAST = regex.compile(
     r"([\p{GCB=Control}\p{GCB=LF}])|(\p{GCB=Extend})"
-    r"|([\p{GCB=CR}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}])"
+    r"|([\p{GCB=CR}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}\p{InCB=Linker}])"
 )
 _FIRST = regex.compile(
     r"([\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])"
@@ -28,7 +28,7 @@ _BETWEEN: Final = bytes(
         *(0, 1, 2, 0),  # after a letter, a flag or jamo
         *(0, 0, 0, 0),  # after a control character
         *(0, 1, 0, 2),  # after a mark
-        *(2, 2, 2, 2),  # after a joiner, a leading jamo, a prefix or a carriage return
+        *(2, 2, 2, 2),  # after a joiner, linker or prefix, a leading jamo or a carriage return
     )
 ).ljust(256)
 _LAST_OF = bytes(edges & 0b1100 for edges in range(256))
