@@ -99,7 +99,12 @@ async def chats(port: int, seconds: float, outcome: Outcome) -> None:
 
 
 def event_streams(count: int, milliseconds: int) -> Load:
-    """So many streams at once, each of an event every so many milliseconds."""
+    """So many streams at once, each of an event every so many milliseconds.
+
+    They are opened one after the other within such a time, as clients do that
+    know nothing of each other: otherwise all events would be due at once, and
+    their delay would tell how long such a burst is.
+    """
 
     async def run(port: int, seconds: float, outcome: Outcome) -> None:
         events = int(seconds * 1000 / milliseconds)
@@ -112,11 +117,11 @@ def event_streams(count: int, milliseconds: int) -> Load:
             if not closed:
                 outcome.start()
 
-        streams = [
-            _stream(port, events, milliseconds, outcome, partial(opened, number))
-            for number in range(count)
-        ]
-        await _all(outcome, streams)
+        async def stream(number: int) -> None:
+            await asyncio.sleep(number / count * milliseconds / 1000)
+            await _stream(port, events, milliseconds, outcome, partial(opened, number))
+
+        await _all(outcome, [*map(stream, range(count))])
 
     return run
 
