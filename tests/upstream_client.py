@@ -15,7 +15,7 @@ from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
 from openai_proxy.adapters.upstream.native_transport import NativeTransport
 from openai_proxy.adapters.upstream.stock_transport import httpx_transport
 from openai_proxy.adapters.upstream.tls import upstream_ssl_context
-from openai_proxy.domain.ports import RawHeaders, UpstreamRequest
+from openai_proxy.domain.ports import RawHeaders, UpstreamRequest, UpstreamResponse
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 WholeAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -42,7 +42,18 @@ def transport(
     bounds = httpx.Limits(keepalive_expiry=30, **limits)
     if name == "native":
         return NativeTransport(trusted, bounds)
+    if name == "iterated":
+        return Iterated(trusted, bounds)
     return httpx_transport(base_url, trusted, bounds)
+
+
+class Iterated(NativeTransport):
+    """The native transport to whoever knows httpx's interface alone."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        del response.extensions["push"]
+        return response
 
 
 @cache
@@ -79,7 +90,22 @@ def request(
 
 async def body_of(client: HttpxUpstream, request: UpstreamRequest) -> bytes:
     async with client.send(request) as answer:
-        return b"".join([piece async for piece in answer.body])
+        return await whole_body(answer)
+
+
+async def whole_body(answer: UpstreamResponse) -> bytes:
+    pieces: list[bytes] = []
+    await take_each(answer, pieces.append)
+    return b"".join(pieces)
+
+
+async def take_each(answer: UpstreamResponse, take: Callable[[bytes], None]) -> None:
+    """Take each piece of the body as the product does: pushed, where the transport offers that."""
+    if answer.push is not None:
+        await answer.push(take)
+        return
+    async for piece in answer.body:
+        take(piece)
 
 
 async def pieces(*parts: bytes | Exception, rest_seconds: float = 0) -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 Adapters fit these protocols by shape; nothing inherits from them.
 """
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from .http.request_head import RawHeaders
 from .http.websockets import Close, Message
 
 __all__ = [
+    "ChunkTaker",
     "Compressor",
     "HandshakeRefused",
     "LogSink",
@@ -52,6 +53,10 @@ class UpstreamRequest:
     content_length: int | None = None
 
 
+ChunkTaker = Callable[[bytes], Awaitable[None] | None]
+"""Takes a chunk, and returns what to wait for before the next one, if anything."""
+
+
 @frozen
 class UpstreamResponse:
     """The final answer of the upstream, as it came: nothing decoded, nothing added.
@@ -65,6 +70,12 @@ class UpstreamResponse:
     status: int
     headers: RawHeaders
     body: AsyncIterable[bytes]
+    push: Callable[[ChunkTaker], Awaitable[None]] | None = None
+    """In place of iterating, where the adapter has it: hands each chunk to a taker as it arrives.
+
+    The taker is called by the event loop, outside of any task, which spares the
+    waking of one for each chunk. It ends, or raises, as iterating does.
+    """
 
 
 class UpstreamClient(Protocol):

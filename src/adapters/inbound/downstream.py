@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from ...domain.errors import ProxyError, RequestTooLarge
+from ...domain.ports import ChunkTaker
 from .asgi import ON_LEAVING, OnLeaving, Receive, Scope, Send
+from .eager import begun
 from .keep_alive import is_event_stream, with_keep_alive
 
 
@@ -25,6 +27,7 @@ class Downstream:
         "_answer_ended",
         "_max_body_bytes",
         "_on_leaving",
+        "_on_sent",
         "_receive",
         "_send",
         "_task",
@@ -47,6 +50,7 @@ class Downstream:
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
         self._answer_ended = False
+        self._on_sent: Callable[[bytes], None] | None = None
         self.status: int | None = None
         self.began_at: float | None = None
         """When the answer began, by the monotonic clock."""
@@ -99,22 +103,27 @@ class Downstream:
         status: int,
         headers: list[tuple[bytes, bytes]],
         body: AsyncIterable[bytes],
+        push: Callable[[ChunkTaker], Awaitable[None]] | None = None,
         *,
         keep_alive_seconds: float = 0,
         on_sent: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Hand on an answer, each chunk as it arrives; then `on_sent` gets to see it.
+        """Hand on an answer, each chunk as it arrives; `on_sent` gets to see it as well.
+
+        `body` and `push` are those of an UpstreamResponse.
 
         Above 0, an event stream that is silent for `keep_alive_seconds` gets a comment.
         """
         await self._start(status, headers)
+        self._on_sent = on_sent
         if keep_alive_seconds and is_event_stream(headers):
-            body = with_keep_alive(body, keep_alive_seconds)
-        async for chunk in body:
-            self.bytes_sent += len(chunk)
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if on_sent is not None:
-                on_sent(chunk)
+            body, push = with_keep_alive(body, keep_alive_seconds), None
+        # The `send` of another server may need a task to run in.
+        if push is not None and self._on_leaving is not None:
+            await push(self._take)
+        else:
+            async for chunk in body:
+                await self._send_chunk(chunk)
         await self._end()
 
     async def fail(self, error: ProxyError) -> None:
@@ -177,6 +186,15 @@ class Downstream:
         if self.own_fields:
             headers = _replaced(headers, self.own_fields)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _take(self, chunk: bytes) -> Awaitable[None] | None:
+        return begun(self._send_chunk(chunk))
+
+    def _send_chunk(self, chunk: bytes) -> Awaitable[None]:
+        self.bytes_sent += len(chunk)
+        if self._on_sent is not None:
+            self._on_sent(chunk)
+        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _end(self, body: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

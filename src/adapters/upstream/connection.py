@@ -3,10 +3,12 @@
 import asyncio
 import math
 import select
-from typing import NamedTuple, cast
+from collections.abc import Awaitable
+from typing import Any, NamedTuple, cast
 
 import httpx
 
+from ...domain.ports import ChunkTaker
 from .answer import Answer
 from .tls import ended_in_order
 
@@ -45,7 +47,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._answer = Answer.to_nothing()
         self._failure: BaseException | None = None
-        self._reader: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[Awaitable[None] | None] | None = None
+        self._taker: ChunkTaker | None = None
         self._writer: asyncio.Future[None] | None = None
         self._is_reading_paused = False
         self.is_writing_paused = False
@@ -61,11 +64,18 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._answer = Answer(method)
         return self._answer
 
-    def arrival(self, read_timeout: float | None) -> asyncio.Future[None]:
-        """What is done once more of the answer is there, or its failure."""
+    def arrival(
+        self, read_timeout: float | None, taker: ChunkTaker | None = None
+    ) -> asyncio.Future[Awaitable[None] | None]:
+        """What is done once more of the answer is there, or its failure.
+
+        With a `taker` it is done once the answer's end is there, or the taker
+        has to be waited for: the result is what to wait for.
+        """
         if self._failure is not None:
             raise self._failure
         self._reader = self._loop.create_future()
+        self._taker = taker
         self._read_timeout = read_timeout
         self._set_deadline()
         return self._reader
@@ -115,6 +125,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def end(self) -> bool:
         """End the exchange; tells whether the connection is fit for another."""
+        self._taker = None
         answer = self._answer
         answer.close()
         is_fit = (
@@ -150,11 +161,18 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         except httpx.RemoteProtocolError as error:
             self.fail(error)
             return
+        reader = self._reader
         if answer.has_surplus:
             self.abort()
-        elif answer.buffered_bytes > HIGH_WATER and not self._is_awaited:
-            self._pause_reading()
-        _wake(self._reader)
+            _wake(reader)
+        elif reader is None or reader.done():
+            if answer.buffered_bytes > HIGH_WATER:
+                self._pause_reading()
+        elif self._taker is None or answer.is_complete:
+            # The end leaves together with what is before it.
+            reader.set_result(None)
+        else:
+            self._push(self._taker, reader)
 
     def eof_received(self) -> None:
         if not self._answer.is_complete:
@@ -183,6 +201,20 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         _wake(self._writer)
 
     # Waiting.
+
+    def _push(self, taker: ChunkTaker, reader: asyncio.Future[Awaitable[None] | None]) -> None:
+        take = self._answer.take
+        try:
+            while (piece := take()) is not None:
+                held_back = taker(piece)
+                if held_back is not None:
+                    reader.set_result(held_back)
+                    return
+        except Exception as error:  # noqa: BLE001 (it is raised where the answer is read)
+            reader.set_exception(error)
+            return
+        if self._read_timeout is not None:
+            self._deadline = self._loop.time() + self._read_timeout
 
     def _pause_reading(self) -> None:
         if not self._is_reading_paused:
@@ -221,7 +253,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._set_timer()
 
 
-def _wake(waiter: asyncio.Future[None] | None) -> None:
+def _wake(waiter: asyncio.Future[Any] | None) -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
 

@@ -9,6 +9,7 @@ import ssl
 
 import httpx
 
+from ...domain.ports import ChunkTaker
 from .answer import Answer
 from .connection import Origin, UpstreamConnection
 from .connection_pool import ConnectionPool, Timeouts
@@ -27,6 +28,7 @@ class NativeTransport(httpx.AsyncBaseTransport):
 
     It honours the request extensions `target` and `timeout`, and sends header
     fields as they are given; only Host and the framing are added where missing.
+    Its responses have an extension `push`, as UpstreamResponse describes it.
 
     A request is written at most once. Two things may be repeated, once each: a
     failed attempt to connect, and an idempotent request without a body whose
@@ -111,6 +113,20 @@ class _AnswerStream(httpx.AsyncByteStream):
             await self._connection.arrival(self._read_timeout)
         raise StopAsyncIteration
 
+    async def push(self, taker: ChunkTaker) -> None:
+        """Hand all of the answer's body to `taker`, each piece as it arrives."""
+        while not self._is_closed:
+            piece = self._answer.take()
+            if piece is not None:
+                self._connection.resume_reading()
+                held_back = taker(piece)
+            elif self._answer.is_complete:
+                break
+            else:
+                held_back = await self._connection.arrival(self._read_timeout, taker)
+            if held_back is not None:
+                await held_back
+
     async def aclose(self) -> None:
         """End the exchange; unless it was complete, that closes the connection at once."""
         if self._is_closed:
@@ -139,10 +155,11 @@ class _AnswerStream(httpx.AsyncByteStream):
             self._connection.fail(error)
 
 
-def _response(answer: Answer, body: httpx.AsyncByteStream) -> httpx.Response:
+def _response(answer: Answer, body: _AnswerStream) -> httpx.Response:
     extensions = {
         "http_version": b"HTTP/" + answer.http_version.encode(),
         "reason_phrase": answer.reason,
+        "push": body.push,
     }
     return RawResponse(answer.status, RawFields(answer.fields), body, extensions)
 

@@ -16,6 +16,7 @@ from tests.upstream_client import (
     on_loop,
     request,
     transport,
+    whole_body,
 )
 
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
@@ -28,7 +29,7 @@ def upstream() -> Iterator[ScriptedUpstream]:
         yield upstream
 
 
-@pytest.fixture(params=["native-asyncio", "native-uvloop", "httpx-uvloop"])
+@pytest.fixture(params=["iterated-asyncio", "native-uvloop", "httpx-uvloop"])
 def combination(request: pytest.FixtureRequest) -> list[str]:
     return str(request.param).split("-")
 
@@ -62,8 +63,7 @@ def exchange(run: Run, connect: Connect) -> Exchange:
     def exchange(**parts: Any) -> WholeAnswer:
         async def main() -> WholeAnswer:
             async with connect() as client, client.send(request(**parts)) as answer:
-                body = b"".join([piece async for piece in answer.body])
-                return answer.status, list(answer.headers), body
+                return answer.status, list(answer.headers), await whole_body(answer)
 
         answer: WholeAnswer = run(main())
         return answer

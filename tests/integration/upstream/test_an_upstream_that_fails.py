@@ -20,7 +20,7 @@ from tests.scripted_upstream import (
     send,
     stall,
 )
-from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request
+from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request, take_each
 
 from openai_proxy.domain.errors import (
     Overloaded,
@@ -91,8 +91,7 @@ class TestAnUpstreamThatFails:
 
         async def main() -> None:
             async with connect() as client, client.send(request(body=b"{}")) as answer:
-                async for piece in answer.body:
-                    received.extend(piece)
+                await take_each(answer, received.extend)
 
         with pytest.raises(UpstreamError):
             run(main())

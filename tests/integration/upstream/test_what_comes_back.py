@@ -23,7 +23,16 @@ from tests.scripted_upstream import (
     stall,
     until,
 )
-from tests.upstream_client import Connect, Exchange, Run, body_of, pieces, request
+from tests.upstream_client import (
+    Connect,
+    Exchange,
+    Run,
+    body_of,
+    pieces,
+    request,
+    take_each,
+    whole_body,
+)
 
 MIB = 1024 * 1024
 
@@ -55,10 +64,13 @@ class TestWhatComesBack:
 
         async def main() -> list[bytes]:
             received: list[bytes] = []
+
+            def take(piece: bytes) -> None:
+                received.append(piece)
+                seen[len(received) - 1].set()
+
             async with connect() as client, client.send(request("GET")) as answer:
-                async for piece in answer.body:
-                    received.append(piece)
-                    seen[len(received) - 1].set()
+                await take_each(answer, take)
             return received
 
         assert run(main()) == chunks
@@ -146,7 +158,7 @@ class TestAnEarlyAnswer:
         async def main() -> tuple[int, bytes]:
             endless = request(body=_endless(bytes(65536)), content_length=length)
             async with connect() as client, client.send(endless) as answer:
-                return answer.status, b"".join([piece async for piece in answer.body])
+                return answer.status, await whole_body(answer)
 
         assert run(main()) == (413, b"too large")
 
