@@ -85,7 +85,7 @@ def test_a_chat_takes_at_most_600_calls(server: CountedServer, client: RawClient
     assert server.calls_of(chat) / 20 <= 600
 
 
-def test_an_event_of_a_stream_takes_at_most_32_calls(
+def test_an_event_of_a_stream_takes_at_most_24_calls(
     upstream: ScriptedUpstream, server: CountedServer, client: RawClient
 ) -> None:
     def stream(events: int) -> Callable[[], object]:
@@ -97,7 +97,7 @@ def test_an_event_of_a_stream_takes_at_most_32_calls(
 
     short, long = server.calls_of(stream(10)), server.calls_of(stream(110))
 
-    assert (long - short) / 100 <= 32
+    assert (long - short) / 100 <= 24
 
 
 def test_requests_leave_nothing_for_the_garbage_collector(

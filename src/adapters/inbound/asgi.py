@@ -11,6 +11,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 OnLeaving = Callable[[Callable[[], None]], None]
+SendNow = Callable[[bytes], bool]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -18,6 +19,12 @@ _HEAD = "openai_proxy.head"
 
 ON_LEAVING = "openai_proxy.on_leaving"
 """Where a server that offers it puts a function that takes what to call once the client leaves."""
+
+SEND_NOW = "openai_proxy.send_now"
+"""Where a server that offers it puts a function that sends a chunk of the body without waiting.
+
+It tells whether it did. If it did not, `send` is to be awaited with the chunk.
+"""
 
 
 def request_head(scope: Scope) -> RequestHead:

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 
 from ...domain.errors import ProxyError, RequestTooLarge
 from ...domain.ports import ChunkTaker
-from .asgi import ON_LEAVING, OnLeaving, Receive, Scope, Send
-from .eager import begun
+from .asgi import ON_LEAVING, SEND_NOW, OnLeaving, Receive, Scope, Send, SendNow
 from .keep_alive import is_event_stream, with_keep_alive
 
 
@@ -30,6 +29,7 @@ class Downstream:
         "_on_sent",
         "_receive",
         "_send",
+        "_send_now",
         "_task",
         "_watcher",
         "began_at",
@@ -47,6 +47,7 @@ class Downstream:
         self._send = send
         self._max_body_bytes = max_body_bytes
         self._on_leaving: OnLeaving | None = scope.get(ON_LEAVING)
+        self._send_now: SendNow | None = scope.get(SEND_NOW)
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
         self._answer_ended = False
@@ -118,12 +119,13 @@ class Downstream:
         self._on_sent = on_sent
         if keep_alive_seconds and is_event_stream(headers):
             body, push = with_keep_alive(body, keep_alive_seconds), None
-        # The `send` of another server may need a task to run in.
-        if push is not None and self._on_leaving is not None:
+        if push is not None:
             await push(self._take)
         else:
             async for chunk in body:
-                await self._send_chunk(chunk)
+                held_back = self._take(chunk)
+                if held_back is not None:
+                    await held_back
         await self._end()
 
     async def fail(self, error: ProxyError) -> None:
@@ -188,12 +190,11 @@ class Downstream:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     def _take(self, chunk: bytes) -> Awaitable[None] | None:
-        return begun(self._send_chunk(chunk))
-
-    def _send_chunk(self, chunk: bytes) -> Awaitable[None]:
         self.bytes_sent += len(chunk)
         if self._on_sent is not None:
             self._on_sent(chunk)
+        if self._send_now is not None and self._send_now(chunk):
+            return None
         return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _end(self, body: bytes = b"") -> None:

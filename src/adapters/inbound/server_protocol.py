@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from ...domain.errors import BadRequest, ProxyError, RequestTooLarge
 from ...domain.http.head_guard import MAX_HEAD_BYTES, MAX_TARGET_BYTES
-from .asgi import ON_LEAVING
+from .asgi import ON_LEAVING, SEND_NOW
 from .downstream import error_headers
 from .flow import WatchfulFlow
 
@@ -77,6 +77,24 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self.loop.call_soon(call)
 
+    def send_now(self, chunk: bytes) -> bool:
+        """Send a chunk of the answer under way, if that needs no waiting; tells whether it did.
+
+        It is what uvicorn's `send` comes to in most cases, without its coroutine
+        and those around it. All other cases are left to `send`.
+        """
+        cycle = self._answering
+        if cycle is None or self.flow.write_paused or cycle.disconnected or not chunk:
+            return False
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            return True
+        if len(chunk) > cycle.expected_content_length:
+            return False
+        cycle.expected_content_length -= len(chunk)
+        cycle.transport.write(chunk)
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Parse, but no more of a head than may be, nor for longer."""
         if self._in_head:
@@ -120,6 +138,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.scope["raw_path"] += b"?"
         # An answer to HEAD is a head alone: nothing follows that it could leave with.
         if self.scope["method"] != "HEAD" and not self.is_idle:
+            self.scope[SEND_NOW] = self.send_now  # type: ignore[literal-required]
             self.cycle.transport = _HeldHead(self.cycle, self.loop)  # type: ignore[assignment]
         if self.parser.should_upgrade() and not self.is_idle:
             # The parser reads nothing behind it, though the protocol stays the same.
