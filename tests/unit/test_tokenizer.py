@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -149,3 +150,35 @@ def test_the_other_adapters_do_not_wait_for_tiktoken() -> None:
     ).stdout
 
     assert output == "False\n"
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_an_encoding_is_pickled_by_its_name(name: str) -> None:
+    encoding = load_encoding(name)
+    pickled = pickle.dumps(encoding)
+
+    assert len(pickled) < 1000
+    assert pickle.loads(pickled).encode("Why is the sky blue?") == encoding.encode(
+        "Why is the sky blue?"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_vocabulary_takes_up_little_more_than_its_tables() -> None:
+    script = """if True:
+        import os
+
+        from openai_proxy.adapters.compression.tokenizer import load_encoding
+
+        def resident() -> int:
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        before = resident()
+        kept = load_encoding("o200k_base")
+        print((resident() - before) // 2**20)
+    """
+
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+    assert int(told.stdout) < 65  # With the table that it is built from, 81.

@@ -15,7 +15,7 @@ from importlib.resources import files
 from itertools import count
 from threading import Lock, Thread
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 from tiktoken import Encoding
@@ -82,12 +82,24 @@ def load_encoding(name: str) -> Encoding:
     vocabulary = VOCABULARIES[name]
     packed = files(compression).joinpath("vocabularies", f"{name}.tiktoken.gz").read_bytes()
     with _no_garbage_collection():
-        return Encoding(
+        return _LightEncoding(
             name,
             pat_str=vocabulary.pattern,
             mergeable_ranks=read_ranks(name, packed, vocabulary.sha256),
             special_tokens=dict(vocabulary.special_tokens),
         )
+
+
+class _LightEncoding(Encoding):
+    """An encoding without the table that it was built from: 33 MiB that only pickling reads."""
+
+    def __init__(self, name: str, **made_of: Any) -> None:
+        super().__init__(name, **made_of)
+        self._mergeable_ranks = {}
+
+    def __reduce__(self) -> tuple[Callable[[str], Encoding], tuple[str]]:
+        """Pickle it by its name: whoever unpickles it has the package as well."""
+        return load_encoding, (self.name,)
 
 
 def read_ranks(name: str, packed: bytes, sha256: str) -> dict[bytes, int]:
