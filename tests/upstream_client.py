@@ -6,16 +6,17 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvloop
+from attrs import frozen
 
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
 from openai_proxy.adapters.upstream.native_transport import NativeTransport
 from openai_proxy.adapters.upstream.stock_transport import httpx_transport
 from openai_proxy.adapters.upstream.tls import upstream_ssl_context
-from openai_proxy.domain.ports import RawHeaders, UpstreamRequest, UpstreamResponse
+from openai_proxy.domain.ports import RawHeaders, UpstreamRequest, UpstreamResponse, pushing
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 WholeAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -52,8 +53,19 @@ class Iterated(NativeTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
-        del response.extensions["push"]
+        response.stream = _Iterated(cast("httpx.AsyncByteStream", response.stream))
         return response
+
+
+@frozen
+class _Iterated(httpx.AsyncByteStream):
+    stream: httpx.AsyncByteStream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self.stream)
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
 
 
 @cache
@@ -101,8 +113,8 @@ async def whole_body(answer: UpstreamResponse) -> bytes:
 
 async def take_each(answer: UpstreamResponse, take: Callable[[bytes], None]) -> None:
     """Take each piece of the body as the product does: pushed, where the transport offers that."""
-    if answer.push is not None:
-        await answer.push(take)
+    if (body := pushing(answer.body)) is not None:
+        await body.push(take)
         return
     async for piece in answer.body:
         take(piece)

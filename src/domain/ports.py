@@ -5,7 +5,7 @@ Adapters fit these protocols by shape; nothing inherits from them.
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from attrs import frozen
 
@@ -23,6 +23,7 @@ __all__ = [
     "Compressor",
     "HandshakeRefused",
     "LogSink",
+    "PushingBody",
     "RawHeaders",
     "RelayedRequest",
     "Tokenizer",
@@ -32,6 +33,7 @@ __all__ = [
     "UpstreamWebSocket",
     "UpstreamWebSockets",
     "WebSocketRequest",
+    "pushing",
 ]
 
 
@@ -57,6 +59,22 @@ ChunkTaker = Callable[[bytes], Awaitable[None] | None]
 """Takes a chunk, and returns what to wait for before the next one, if anything."""
 
 
+class PushingBody(Protocol):
+    """A body that hands over its chunks by itself, which spares waking a task for each."""
+
+    async def push(self, taker: ChunkTaker) -> None:
+        """Give `taker` each chunk as it arrives; it is called by the event loop, outside of tasks.
+
+        It ends, or raises, as iterating the body does.
+        """
+        ...
+
+
+def pushing(body: AsyncIterable[bytes]) -> PushingBody | None:
+    """The same body, if it is one that pushes."""
+    return cast("PushingBody", body) if hasattr(body, "push") else None
+
+
 @frozen
 class UpstreamResponse:
     """The final answer of the upstream, as it came: nothing decoded, nothing added.
@@ -64,18 +82,12 @@ class UpstreamResponse:
     `headers` are all of its fields, framing and hop-by-hop ones included.
     Iterating `body` yields each chunk as it arrives. If the upstream breaks off
     before the end, iterating ends with an exception, which leaves the block of
-    the exchange as an UpstreamError.
+    the exchange as an UpstreamError. A body may be a PushingBody as well.
     """
 
     status: int
     headers: RawHeaders
     body: AsyncIterable[bytes]
-    push: Callable[[ChunkTaker], Awaitable[None]] | None = None
-    """In place of iterating, where the adapter has it: hands each chunk to a taker as it arrives.
-
-    The taker is called by the event loop, outside of any task, which spares the
-    waking of one for each chunk. It ends, or raises, as iterating does.
-    """
 
 
 class UpstreamClient(Protocol):

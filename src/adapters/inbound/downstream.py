@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from ...domain.errors import ProxyError, RequestTooLarge
-from ...domain.ports import ChunkTaker
+from ...domain.ports import pushing
 from .asgi import ON_LEAVING, SEND_NOW, OnLeaving, Receive, Scope, Send, SendNow
 from .keep_alive import is_event_stream, with_keep_alive
 
@@ -104,23 +104,20 @@ class Downstream:
         status: int,
         headers: list[tuple[bytes, bytes]],
         body: AsyncIterable[bytes],
-        push: Callable[[ChunkTaker], Awaitable[None]] | None = None,
         *,
         keep_alive_seconds: float = 0,
         on_sent: Callable[[bytes], None] | None = None,
     ) -> None:
         """Hand on an answer, each chunk as it arrives; `on_sent` gets to see it as well.
 
-        `body` and `push` are those of an UpstreamResponse.
-
         Above 0, an event stream that is silent for `keep_alive_seconds` gets a comment.
         """
         await self._start(status, headers)
         self._on_sent = on_sent
         if keep_alive_seconds and is_event_stream(headers):
-            body, push = with_keep_alive(body, keep_alive_seconds), None
-        if push is not None:
-            await push(self._take)
+            body = with_keep_alive(body, keep_alive_seconds)
+        if (pushing_body := pushing(body)) is not None:
+            await pushing_body.push(self._take)
         else:
             async for chunk in body:
                 held_back = self._take(chunk)

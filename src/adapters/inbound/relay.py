@@ -90,7 +90,6 @@ class Relay(ExchangeRelay[_Request]):
             answer.status,
             headers,
             answer.body,
-            answer.push,
             keep_alive_seconds=self.settings.keep_alive_seconds,
             on_sent=None if reader is None else reader.add,
         )

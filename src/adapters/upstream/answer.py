@@ -39,7 +39,8 @@ class Answer:
     def __init__(self, method: str) -> None:
         self.fields: list[tuple[bytes, bytes]] = []
         self._is_for_head = method == "HEAD"
-        self._pieces: deque[bytes] = deque()
+        self.pieces: deque[bytes] = deque()
+        """Those of the body that were not taken, cut as they came."""
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     @classmethod
@@ -80,18 +81,16 @@ class Answer:
         # The parser refers back to this object; letting go spares the garbage collector.
         self._parser = None
 
-    def take(self) -> bytes | None:
-        """The next piece of the body, cut as it came; None if none has arrived."""
-        if not self._pieces:
-            return None
-        piece = self._pieces.popleft()
+    def take(self) -> bytes:
+        """The next of the pieces, which must not be empty."""
+        piece = self.pieces.popleft()
         self.buffered_bytes -= len(piece)
         return piece
 
     @property
     def is_taken(self) -> bool:
         """Whether it came to its end, and all of its body was taken."""
-        return self.is_complete and not self._pieces
+        return self.is_complete and not self.pieces
 
     # Called back by httptools.
 
@@ -133,7 +132,7 @@ class Answer:
         if self.is_complete:
             self.has_surplus = True
         elif self.has_head:
-            self._pieces.append(piece)
+            self.pieces.append(piece)
             self.buffered_bytes += len(piece)
         else:
             raise httpx.RemoteProtocolError("an interim answer has a body")

@@ -203,10 +203,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     # Waiting.
 
     def _push(self, taker: ChunkTaker, reader: asyncio.Future[Awaitable[None] | None]) -> None:
-        take = self._answer.take
+        pieces, take = self._answer.pieces, self._answer.take
         try:
-            while (piece := take()) is not None:
-                held_back = taker(piece)
+            while pieces:
+                held_back = taker(take())
                 if held_back is not None:
                     reader.set_result(held_back)
                     return

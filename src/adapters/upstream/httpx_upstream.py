@@ -96,12 +96,7 @@ class _RequestContext:
                 raise httpx.RemoteProtocolError("the answer's status is not one of HTTP")
         except httpx.HTTPError as error:
             raise _translated(error) from error
-        return UpstreamResponse(
-            response.status_code,
-            response.headers.raw,
-            self._body,
-            response.extensions.get("push"),
-        )
+        return UpstreamResponse(response.status_code, response.headers.raw, self._body)
 
     async def __aexit__(
         self,

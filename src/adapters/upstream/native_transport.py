@@ -28,7 +28,7 @@ class NativeTransport(httpx.AsyncBaseTransport):
 
     It honours the request extensions `target` and `timeout`, and sends header
     fields as they are given; only Host and the framing are added where missing.
-    Its responses have an extension `push`, as UpstreamResponse describes it.
+    The stream of its responses is a PushingBody, too.
 
     A request is written at most once. Two things may be repeated, once each: a
     failed attempt to connect, and an idempotent request without a body whose
@@ -104,8 +104,8 @@ class _AnswerStream(httpx.AsyncByteStream):
     async def __anext__(self) -> bytes:
         """The next piece of the answer's body."""
         while not self._is_closed:
-            piece = self._answer.take()
-            if piece is not None:
+            if self._answer.pieces:
+                piece = self._answer.take()
                 self._connection.resume_reading()
                 return piece
             if self._answer.is_complete:
@@ -116,8 +116,8 @@ class _AnswerStream(httpx.AsyncByteStream):
     async def push(self, taker: ChunkTaker) -> None:
         """Hand all of the answer's body to `taker`, each piece as it arrives."""
         while not self._is_closed:
-            piece = self._answer.take()
-            if piece is not None:
+            if self._answer.pieces:
+                piece = self._answer.take()
                 self._connection.resume_reading()
                 held_back = taker(piece)
             elif self._answer.is_complete:
@@ -155,11 +155,10 @@ class _AnswerStream(httpx.AsyncByteStream):
             self._connection.fail(error)
 
 
-def _response(answer: Answer, body: _AnswerStream) -> httpx.Response:
+def _response(answer: Answer, body: httpx.AsyncByteStream) -> httpx.Response:
     extensions = {
         "http_version": b"HTTP/" + answer.http_version.encode(),
         "reason_phrase": answer.reason,
-        "push": body.push,
     }
     return RawResponse(answer.status, RawFields(answer.fields), body, extensions)
 

@@ -169,8 +169,8 @@ class _WatchedStream(httpcore.AsyncNetworkStream):
             # that the answer never becomes complete tells of the rest.
             if not answer.has_head:
                 raise httpcore.RemoteProtocolError(str(error)) from error
-        while answer.take() is not None:
-            pass  # httpcore makes the pieces of the body itself.
+        while answer.pieces:
+            answer.take()  # httpcore makes the pieces of the body itself.
 
 
 def _is_the_last(arrived: bytes | Exception) -> bool:

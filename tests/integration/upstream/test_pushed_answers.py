@@ -23,7 +23,7 @@ from tests.upstream_client import Run, client_of, on_loop, request
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
 from openai_proxy.adapters.upstream.native_transport import NativeTransport
 from openai_proxy.domain.errors import UpstreamError, UpstreamTimeout
-from openai_proxy.domain.ports import ChunkTaker, UpstreamResponse
+from openai_proxy.domain.ports import ChunkTaker, UpstreamResponse, pushing
 
 CHUNKS = [b"one", b"two", b"three", b"four"]
 
@@ -49,8 +49,9 @@ def streams(*chunks: bytes, then: Step) -> list[Step]:
 
 
 async def push(answer: UpstreamResponse, take: ChunkTaker) -> None:
-    assert answer.push is not None
-    await answer.push(take)
+    body = pushing(answer.body)
+    assert body is not None
+    await body.push(take)
 
 
 def test_chunks_are_taken_without_waking_a_task(run: Run, upstream: ScriptedUpstream) -> None:
@@ -172,13 +173,13 @@ def test_nothing_is_taken_after_a_cancellation(run: Run, upstream: ScriptedUpstr
     assert upstream.requests[0].departure.wait() in {"fin", "reset"}
 
 
-def test_a_stock_transport_offers_no_push(run: Run, upstream: ScriptedUpstream) -> None:
+def test_the_bodies_of_other_transports_are_iterated(run: Run, upstream: ScriptedUpstream) -> None:
     async def main() -> bool:
         async with (
             client_of(upstream.url, httpx.AsyncHTTPTransport()) as client,
             client.send(request("GET")) as answer,
         ):
-            return answer.push is None
+            return pushing(answer.body) is None
 
     assert run(main())
 
