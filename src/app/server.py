@@ -10,9 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from ..adapters.inbound.buffered_protocol import BufferedGuardedProtocol
 from ..adapters.inbound.draining_server import DrainingServer
-from ..adapters.inbound.server_protocol import GuardedProtocol
-from ..adapters.inbound.shared_buffer import SharedBuffer
 from ..adapters.inbound.websocket_protocol import WebSocketProtocol
 from ..adapters.logs.library_logs import configure_logging
 from ..domain.control.policy import CompressionPolicy
@@ -112,7 +111,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": SharedBuffer(GuardedProtocol),
+        "http": BufferedGuardedProtocol,
         "ws": WebSocketProtocol,
         "ws_ping_interval": PING_SECONDS,
         # An answer may be stuck behind messages that the upstream does not take yet.
