@@ -2,7 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+)
+from typing import Any
+
+from attrs import frozen
 
 from ...domain.errors import ProxyError, RequestTooLarge
 from ...domain.ports import pushing
@@ -192,11 +202,23 @@ class Downstream:
             self._on_sent(chunk)
         if self._send_now is not None and self._send_now(chunk):
             return None
-        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        return _Sending(self._send, chunk)
 
     async def _end(self, body: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self._answer_ended = True
+
+
+@frozen(eq=False)
+class _Sending:
+    """The sending of a chunk, which begins when it is waited for, if that comes about."""
+
+    send: Send
+    chunk: bytes
+
+    def __await__(self) -> Generator[Any, None, None]:
+        message = {"type": "http.response.body", "body": self.chunk, "more_body": True}
+        return self.send(message).__await__()
 
 
 def _replaced(

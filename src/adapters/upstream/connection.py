@@ -213,7 +213,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         except Exception as error:  # noqa: BLE001 (it is raised where the answer is read)
             reader.set_exception(error)
             return
-        if self._read_timeout is not None:
+        if self._read_timeout is not None and not self.is_sending:
             self._deadline = self._loop.time() + self._read_timeout
 
     def _pause_reading(self) -> None:

@@ -10,6 +10,7 @@ from tests.scripted_upstream import (
     CHUNKED,
     ScriptedUpstream,
     Step,
+    answer,
     chunk,
     end_of_chunks,
     head,
@@ -18,7 +19,7 @@ from tests.scripted_upstream import (
     reset,
     stall,
 )
-from tests.upstream_client import Run, client_of, on_loop, request
+from tests.upstream_client import Run, body_of, client_of, on_loop, pieces, request
 
 from openai_proxy.adapters.upstream.httpx_upstream import HttpxUpstream
 from openai_proxy.adapters.upstream.native_transport import NativeTransport
@@ -142,6 +143,26 @@ def test_each_chunk_puts_the_timeout_off(run: Run, upstream: ScriptedUpstream) -
     run(main())
 
     assert taken == CHUNKS
+
+
+def test_an_answer_is_not_late_while_its_request_is_on_its_way(
+    run: Run, upstream: ScriptedUpstream
+) -> None:
+    upstream.plays(answer(200, [], b"before"))
+    upstream.plays(head(200, CHUNKED), chunk(b"one"), receive(), chunk(b"two"), end_of_chunks())
+    taken: list[bytes] = []
+
+    async def main() -> None:
+        slow = request(body=pieces(*[b"x"] * 8, rest_seconds=0.1), content_length=8)
+        async with connected(upstream) as client:
+            # What is left of its timer rings during the next.
+            await body_of(client, request("GET"))
+            async with client.send(slow) as told:
+                await push(told, taken.append)
+
+    run(main())
+
+    assert taken == [b"one", b"two"]
 
 
 def test_nothing_is_taken_after_a_cancellation(run: Run, upstream: ScriptedUpstream) -> None:
